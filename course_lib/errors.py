@@ -1,0 +1,41 @@
+"""Bad input, said once: one clear sentence at the door. Standard library only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+
+class CourseError(ValueError):
+    """What a user did that cannot work; the message is one sentence that says what is allowed.
+
+    The command line prints the sentence and exits with status 1; a panel shows it in its status line.
+    """
+
+
+def require_choice(what: str, value: object, allowed: Iterable[object]) -> object:
+    """Return ``value`` if it is one of ``allowed``; raise `CourseError` that lists them if not."""
+    allowed = list(allowed)
+    if not any(type(value) is type(a) and value == a for a in allowed):
+        raise CourseError(f"{what} must be one of {', '.join(map(repr, allowed))}; it was {value!r}.")
+    return value
+
+
+def require_number(what: str, value: object, low: float, high: float = math.inf) -> float:
+    """Return ``value`` as float if it is a finite number in [low, high]; raise `CourseError` if not."""
+    try:
+        number = float("nan") if isinstance(value, (bool, str)) else float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not (low <= number <= high and math.isfinite(number)):
+        span = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of at least {low:g}"
+        raise CourseError(f"{what} must be a number {span}; it was {value!r}.")
+    return number
+
+
+def require_integer(what: str, value: object, low: int, high: float = math.inf) -> int:
+    """Return ``value`` as int if it is a whole number in [low, high]; raise `CourseError` if not."""
+    number = require_number(what, value, low, high)
+    if number != int(number):
+        raise CourseError(f"{what} must be a whole number; it was {value!r}.")
+    return int(number)

@@ -1,0 +1,14 @@
+"""Lesson 07: bias mitigation on Biased MNIST. ``from course_lib import mitigation`` brings it all.
+
+``mitigation.panel()`` opens the lab; ``run`` and the ``plot_`` functions do the same without it.
+"""
+
+from course_lib.mitigation.experiment import Config, Evaluation, Result, run, stream
+from course_lib.mitigation.methods import METHODS, Method, Setting
+from course_lib.mitigation.panel import panel
+from course_lib.mitigation.plots import plot_groups, plot_iosm, plot_mmd, plot_sheet, plot_training
+
+__all__ = [
+    "METHODS", "Config", "Evaluation", "Method", "Result", "Setting", "panel", "plot_groups", "plot_iosm",
+    "plot_mmd", "plot_sheet", "plot_training", "run", "stream",
+]  # fmt: skip

@@ -1,0 +1,125 @@
+"""The mitigation methods, by name: ``METHODS`` feeds the selector, the tests and the docs alike.
+
+``METHODS.register(name, function_or_class)`` adds a method of your own, and every open panel offers it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+
+from torch import Tensor
+
+from course_lib.errors import CourseError
+from course_lib.mitigation.methods.base import Knows, Method, Setting
+from course_lib.mitigation.methods.gdro import GDRO
+from course_lib.mitigation.methods.irm import IRMv1
+from course_lib.mitigation.methods.lff import LFF
+from course_lib.mitigation.methods.lnl import LNL
+from course_lib.mitigation.methods.resample import Resample
+from course_lib.mitigation.methods.rubi import RUBi
+from course_lib.mitigation.methods.sd import SD
+from course_lib.mitigation.methods.stdm import StdM
+from course_lib.mitigation.methods.upwt import UpWt
+from course_lib.training import Batch
+
+__all__ = ["METHODS", "Method", "Setting"]
+
+BUILT_IN = {m.__name__: m for m in (StdM, UpWt, Resample, GDRO, RUBi, LNL, IRMv1, LFF, SD)}
+
+
+class Registry(Mapping[str, type[Method]]):
+    """Methods by name, in the order they joined. Reading an unknown name raises `CourseError`."""
+
+    def __init__(self, methods: Mapping[str, type[Method]]):
+        self._methods = dict(methods)
+        self._listeners: weakref.WeakSet = weakref.WeakSet()
+
+    def __getitem__(self, name: str) -> type[Method]:
+        if name not in self._methods:
+            raise CourseError(f"There is no method {name!r}; there are {', '.join(self._methods)}.")
+        return self._methods[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._methods
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._methods)
+
+    def __len__(self) -> int:
+        return len(self._methods)
+
+    def register(
+        self, name: str, method: Callable[..., Tensor] | type[Method], *, title: str = "", idea: str = ""
+    ) -> type[Method]:
+        """Add a method of your own, and return its class; the same name again replaces it.
+
+        ``method`` is a function ``(logits [B, 10], y [B]) -> loss`` that knows nothing, a function
+        ``(logits, y, b) -> loss`` that is told the bias labels b [B], or a subclass of `Method`.
+        A loss is a number per sample, [B], or one number. Raises `CourseError` for anything else.
+        Taught in: notebook 07.
+        """
+        if not (isinstance(name, str) and name.strip() and len(name) <= 24):
+            raise CourseError(f"A method's name must be a text of 1 to 24 characters; it was {name!r}.")
+        if name in BUILT_IN:
+            raise CourseError(f"{name!r} comes with the kit: give your method another name.")
+        if inspect.isclass(method):
+            if not issubclass(method, Method):
+                raise CourseError(f"The class {method.__name__} must be a subclass of mitigation.Method.")
+        elif callable(method):
+            method = from_function(name, method, title=title, idea=idea)
+        else:
+            raise CourseError(f"A method must be a function or a subclass of Method; it was {method!r}.")
+        self._methods[name] = method
+        for listener in list(self._listeners):
+            listener.methods_changed()
+        return method
+
+    def remove(self, name: str) -> None:
+        """Take out a method that was registered; those that come with the kit stay."""
+        if name in BUILT_IN or name not in self._methods:
+            raise CourseError(f"Only a method that you registered can be removed; {name!r} is not one.")
+        del self._methods[name]
+        for listener in list(self._listeners):
+            listener.methods_changed()
+
+    def subscribe(self, listener: object) -> None:
+        """Call ``listener.methods_changed()`` after each change, for as long as the listener lives."""
+        self._listeners.add(listener)
+
+
+def from_function(name: str, function: Callable[..., Tensor], *, title: str, idea: str) -> type[Method]:
+    """Wrap a student's loss function as a method; see `Registry.register` for what it may look like."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        parameters = ()
+    needed = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if len(needed) not in (2, 3):
+        raise CourseError(f"The function for {name!r} must take (logits, y) or (logits, y, b).")
+    knows: Knows = "bias labels" if len(needed) == 3 else "nothing"
+
+    def loss(self: Method, batch: Batch) -> Tensor:
+        told = (batch.b,) if knows == "bias labels" else ()
+        value = function(self.network(batch.x), batch.y, *told)
+        if not isinstance(value, Tensor) or value.shape not in ((), batch.y.shape):
+            got = f"a tensor of shape {list(value.shape)}" if isinstance(value, Tensor) else repr(value)[:60]
+            raise CourseError(f"{name!r} must return one loss, or one per sample [{len(batch.y)}]; got {got}.")
+        if not value.requires_grad:
+            raise CourseError(f"The loss of {name!r} does not depend on the logits: nothing could be learned.")
+        return value.mean()
+
+    doc = inspect.getdoc(function) or ""
+    members = {
+        "title": title or name,
+        "idea": idea or doc.partition("\n")[0] or "A method of your own.",
+        "source": "yours",
+        "knows": knows,
+        "loss": loss,
+        "__doc__": doc,
+    }
+    return type(name, (Method,), members)
+
+
+METHODS = Registry(BUILT_IN)

@@ -1,0 +1,273 @@
+"""The panel of lesson 07: bias in, method on, and see who is left behind."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from statistics import fmean
+
+import ipywidgets as widgets
+import pandas as pd
+from matplotlib.figure import Figure
+
+from course_lib.data import biased_mnist
+from course_lib.data.biased_mnist import VARIABLES, BiasedMNIST
+from course_lib.data.digits import SOURCES
+from course_lib.errors import CourseError
+from course_lib.keep import KeptRuns
+from course_lib.mitigation import plots
+from course_lib.mitigation.experiment import Config, Result, prepare, standard_of, stream
+from course_lib.mitigation.methods import METHODS, Setting
+from course_lib.panel import Panel, Picture
+from course_lib.plotting import encode_png
+
+EVERY = 0.4  # seconds between two pictures of a run
+DIGITS = {"bundled": "scikit-learn's 1,797 (bundled)", "mnist": "MNIST (70,000)"}
+STATE = ("strength", "method", "explicit", "source", "seed", "epochs", "settings")
+COLORS = {"nothing": "#007a5a", "bias labels": "#a34800"}  # of the badge that says what a method is told
+
+
+def panel(*, hide: Iterable[str] = (), **state: object) -> BiasPanel:
+    """Return the lab's panel: set a bias, choose a method, and watch who is left behind.
+
+    ``state`` sets the controls: strength (one number in [0, 1], or a mapping from variables to numbers),
+    method, explicit, source, seed, epochs, settings. ``panel(**old.state())`` makes the same panel again.
+    ``hide`` names controls or parts (sheet, picture, advanced, keep, run, stop, status) not to show.
+    Raises `CourseError` for an unknown name or a value out of range. Taught in: notebook 07.
+    """
+    unknown = state.keys() - set(STATE)
+    if unknown:
+        raise CourseError(f"The panel has no {', '.join(sorted(unknown))}; it has {', '.join(STATE)}.")
+    return BiasPanel(Config(**state), hide)
+
+
+class BiasPanel(Panel):
+    """The panel of lesson 07; made by `panel`."""
+
+    PARTS = (*Panel.PARTS, "sheet", "picture", "advanced", "keep")
+
+    def __init__(self, config: Config, hide: Iterable[str]):
+        super().__init__(_controls(config), hide=hide)
+        self.settings: dict[str, widgets.BoundedFloatText] = {}
+        self.setting_row = widgets.HBox(layout={"min_height": "36px"})
+        self.about = widgets.HTML(layout={"width": "300px", "height": "58px", "overflow": "hidden"})
+        self.sheet, self.picture = Picture("sheet", 567, 225), Picture("picture", 880, 310)
+        self.run_picture = plots.RunPicture()
+        self.iosm_picture = plots.IOSMPicture()
+        self.kept = KeptRuns(
+            self, csv="bias_mitigation_runs.csv", size=(880, 290),
+            table=table, draw=self._draw_kept, describe=lambda runs: f"IOSM of {len(runs)} kept runs; see the table.",
+        )  # fmt: skip
+        self.result: Result | None = None
+        self._choose_method(dict(config.settings))
+        METHODS.subscribe(self)
+        self._build()
+        self.kept.offer(None)
+        self.preview()
+        self.picture.show(self.run_picture.png())
+        self.say("Run, or move a control, to start training.", 0.0)
+        self.label({name: NAMES.get(name) or VARIABLES[name].title for name in self.controls})
+        self.label({"picture": "No run yet."})
+        self.worker.submit(lambda: prepare(self.config()))  # so that the first run starts at once
+
+    # --- state ---
+
+    def state(self) -> dict[str, object]:
+        """Return the controls' values; `panel` and `run` take them: ``panel(**state)``."""
+        with self.lock:
+            values = {name: control.value for name, control in self.controls.items()}
+            strengths = {name: values.pop(name) for name in VARIABLES}
+            values["strength"] = strengths
+            if len(set(strengths.values())) == 1:
+                values["strength"] = strengths["digit_color"]
+            changed = {s.name: self.settings[s.name].value for s in METHODS[values["method"]].settings}
+            default = {s.name: s.default for s in METHODS[values["method"]].settings}
+            if changed != default:
+                values["settings"] = changed
+            return values
+
+    def config(self) -> Config:
+        """Return what Run would run."""
+        return Config(**self.state())
+
+    def static(self) -> Figure:
+        """Return a plain figure of the panel as it stands, for slides and documents."""
+        return plots.static_figure(self._samples(), self.result)
+
+    # --- what the frame calls ---
+
+    def moved(self, control: widgets.Widget) -> None:
+        if self._quiet:
+            return
+        if control is self.controls["strength"]:
+            self.quietly({self.controls[name]: control.value for name in VARIABLES})
+        elif control in [self.controls[name] for name in VARIABLES]:
+            mean = fmean(self.controls[name].value for name in VARIABLES)
+            self.quietly({self.controls["strength"]: mean})
+        elif control is self.controls["method"]:
+            self._choose_method({})
+        super().moved(control)
+
+    def outdate(self) -> None:
+        self.result = None
+        self.picture.fresh(False)
+        self.kept.offer(None)
+        self.say("Changed. Training starts when you let go.", 0.0)
+
+    def preview(self) -> None:
+        """Draw the sheet: the first training images, three of each digit."""
+        self.sheet.fresh(False)
+        data = self._samples()
+        self.sheet.show(encode_png(plots.plot_sheet(data)))
+        strength = ", ".join(f"{s:.2f}" for s in sorted(set(data.strength)))
+        text = f"Thirty training images, three of each digit, at bias strength {strength}; {SOURCES[data.source]}."
+        self.label({"sheet": text})
+
+    def work(self) -> Iterator[None]:
+        config = self.config()
+        drawn, evaluations = 0.0, 0
+        for result in stream(config):
+            new = len(result.evaluations) > evaluations
+            if new or result.step == 1 or time.monotonic() - drawn > EVERY:
+                self._draw(result)
+                drawn, evaluations = time.monotonic(), len(result.evaluations)
+            yield
+
+    def rescale(self, pixel_ratio: float) -> None:
+        self.run_picture.scale(pixel_ratio)
+        self.iosm_picture.scale(pixel_ratio)
+        if not self.worker.busy:
+            self.picture.show(self.run_picture.png())
+        self.kept.show()
+
+    def methods_changed(self) -> None:
+        """Offer the methods that are registered now; one that is chosen stays chosen."""
+        with self.lock:
+            control = self.controls["method"]
+            chosen = control.value if control.value in METHODS else "StdM"
+            self._quiet = True
+            control.options = list(METHODS)
+            self._quiet = False
+            self.quietly({control: chosen})
+            self._choose_method({})
+
+    # --- inside ---
+
+    def _samples(self) -> BiasedMNIST:
+        strengths = {name: self.controls[name].value for name in VARIABLES}
+        source, seed = self.controls["source"].value, self.controls["seed"].value
+        return biased_mnist.make(source, "train", strengths, 200, seed, cell=18)
+
+    def _draw(self, result: Result) -> None:
+        self.run_picture.update(result)
+        png, text = self.run_picture.png(), plots.describe(result)
+
+        def show() -> None:
+            self.result = result
+            self.picture.show(png)
+            self.say(_progress(result), result.step / result.steps)
+            if result.finished or result.evaluations:
+                self.label({"picture": text})
+            self.kept.offer(result if result.finished else None)
+
+        self.publish(show)
+
+    def _draw_kept(self, runs: list[Result]) -> tuple[bytes, str]:
+        pairs = [(run, standard) for run in runs if (standard := standard_of(run.config))]
+        self.iosm_picture.update(*zip(*pairs, strict=True)) if pairs else self.iosm_picture.clear()
+        missing = len(runs) - len(pairs)
+        note = f"{missing} without an IOSM yet: run StdM at the same settings first." if missing else ""
+        return self.iosm_picture.png(), note
+
+    def _choose_method(self, values: Mapping[str, float]) -> None:
+        """Show what the chosen method is told, its idea, and its settings."""
+        method = METHODS[self.controls["method"].value]
+        badge = f'<span class="course-badge" style="background:{COLORS[method.knows]}">told: {method.knows}</span>'
+        text = f"{badge} <b>{html.escape(method.title)}.</b> {html.escape(method.idea)}"
+        self.about.value = f'<div style="line-height:1.35;font-size:12px">{text}</div>'
+        self.controls["explicit"].disabled = method.knows == "nothing"
+        self.settings = {s.name: self._setting(s, values.get(s.name, s.default)) for s in method.settings}
+        none = widgets.HTML(f"{html.escape(method.title)} has no settings.")
+        self.setting_row.children = list(self.settings.values()) or [none]
+
+    def _setting(self, setting: Setting, value: float) -> widgets.BoundedFloatText:
+        control = widgets.BoundedFloatText(
+            value, min=setting.low, max=setting.high, description=setting.name, step=setting.default or 0.1,
+            tooltip=setting.text, layout={"width": "180px"},
+        )  # fmt: skip
+        control.add_class(f"course-setting-{setting.name}")
+        self.label({f"setting-{setting.name}": setting.text})
+        control.observe(self.guarded(lambda change: self.moved(change["owner"])), "value")
+        return control
+
+    def _build(self) -> None:
+        main = [self.controls[name] for name in NAMES]
+        left = widgets.VBox([*main[:2], self.about, *main[2:]], layout={"width": "310px"})
+        sheet = self.part("sheet", self.sheet.widget)
+        sliders = widgets.GridBox(
+            [self.controls[name] for name in VARIABLES],
+            layout={"grid_template_columns": "repeat(auto-fill, 290px)", "grid_gap": "0 4px"},
+        )
+        fold = widgets.Accordion([widgets.VBox([sliders, self.setting_row])], selected_index=None)
+        fold.set_title(0, "Advanced: each bias on its own, settings of the method")
+        buttons = [
+            self.part("run", self.run_button),
+            self.part("stop", self.stop_button),
+            self.part("keep", self.kept.keep_button),
+        ]
+        status = self.part("status", self.bar, self.status, flex="1 1 auto", align_items="center")
+        self.frame(
+            widgets.HBox([left, sheet], layout={"flex_flow": "row wrap", "align_items": "center"}),
+            self.part("advanced", fold),
+            widgets.HBox([*buttons, status], layout={"align_items": "center", "min_height": "40px"}),
+            self.part("picture", self.picture.widget),
+            self.part("keep", self.kept.widget),
+        )
+
+
+NAMES = {  # the main controls in the order of the tab key, and what a screen reader calls them
+    "strength": "bias strength of all seven variables",
+    "method": "mitigation method",
+    "explicit": "explicit variable: what the method is told",
+    "source": "digits",
+    "seed": "seed",
+    "epochs": "epochs",
+}
+
+
+def _controls(config: Config) -> dict[str, widgets.Widget]:
+    wide = {"style": {"description_width": "92px"}, "layout": {"width": "300px"}}
+    slider = {"min": 0.0, "max": 1.0, "step": 0.05, "readout_format": ".2f"}
+    strengths = config.strengths()
+    titles = [(variable.title, name) for name, variable in VARIABLES.items()]
+    sources = [(DIGITS[name], name) for name in SOURCES]
+    controls = {
+        "strength": widgets.FloatSlider(fmean(strengths.values()), description="bias strength", **slider, **wide),
+        "method": widgets.Dropdown(options=list(METHODS), value=config.method, description="method", **wide),
+        "explicit": widgets.Dropdown(options=titles, value=config.explicit, description="explicit", **wide),
+        "source": widgets.Dropdown(options=sources, value=config.source, description="digits", **wide),
+        "seed": widgets.BoundedIntText(config.seed, min=0, max=2**31, description="seed", **wide),
+        "epochs": widgets.BoundedIntText(config.epochs, min=1, max=100, description="epochs", **wide),
+    }
+    narrow = {"style": {"description_width": "120px"}, "layout": {"width": "285px"}}
+    for name, variable in VARIABLES.items():
+        controls[name] = widgets.FloatSlider(strengths[name], description=variable.title, **slider, **narrow)
+    return controls
+
+
+def _progress(result: Result) -> str:
+    if result.finished:
+        return f"Finished {result.steps} steps. Keep this run to compare it."
+    per_epoch = result.steps / result.config.epochs
+    return f"Training: epoch {int(result.step / per_epoch) + 1} of {result.config.epochs}, step {result.step}"
+
+
+def table(runs: list[Result]) -> pd.DataFrame:
+    """Return one row per run: its `Result.summary`, and its mean IOSM where StdM was run as well."""
+    rows = []
+    for run in runs:
+        standard = standard_of(run.config)
+        gains = run.mean_iosm(standard) if standard else {}
+        rows.append(run.summary() | gains)
+    return pd.DataFrame(rows)

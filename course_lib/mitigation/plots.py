@@ -1,0 +1,299 @@
+"""The pictures of lesson 07. None of them trains; each says which digits it shows.
+
+Each moving plot is a class that draws on an axes once and then follows a `Result` with ``update``;
+``plot_...`` functions draw one and return its axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from course_lib import metrics
+from course_lib.data.biased_mnist import VARIABLES, BiasedMNIST
+from course_lib.data.digits import SOURCES
+from course_lib.errors import CourseError
+from course_lib.mitigation.experiment import GROUPS, Config, Result
+from course_lib.plotting import (
+    EXPLICIT,
+    IMPLICIT,
+    MAJORITY,
+    MINORITY,
+    RUN_COLORS,
+    STYLE,
+    LiveFigure,
+    new_axes,
+    new_figure,
+)
+
+TITLES = [variable.title for variable in VARIABLES.values()]
+ROWS = np.arange(len(TITLES))
+
+
+class CurvePlot:
+    """Loss of each step (smoothed) and unbiased accuracy of each evaluation, over the steps."""
+
+    def __init__(self, ax: Axes, *, animated: bool = False):
+        self.ax, self.loss_ax = ax, ax.twinx()
+        ax.set(title="training", xlabel="step", ylabel="unbiased accuracy", ylim=(0, 1), xlim=(0, 1))
+        self.loss_ax.set(ylim=(0, 3))
+        self.loss_ax.set_ylabel("loss", color="#707070")
+        self.loss_ax.tick_params(axis="y", colors="#707070")
+        self.loss_ax.grid(False)
+        (self.loss,) = self.loss_ax.plot([], [], color=IMPLICIT, lw=1, animated=animated, label="loss")
+        (self.accuracy,) = ax.plot([], [], "o-", color="black", ms=4, lw=1.4, animated=animated)
+        self.chance = ax.axhline(0.1, color="black", lw=0.6, ls=":")
+        self.text = ax.text(0.03, 0.97, "", transform=ax.transAxes, va="top", animated=animated)
+
+    def update(self, result: Result) -> bool:
+        """Show ``result``; return whether anything but the moving parts has changed."""
+        losses = smooth(result.losses)
+        self.loss.set_data(np.arange(1, len(losses) + 1), losses)
+        evaluations = result.evaluations
+        self.accuracy.set_data([e.step for e in evaluations], [e.unbiased for e in evaluations])
+        self.text.set_text(f"unbiased accuracy {result.unbiased_accuracy:.3f}" if evaluations else "")
+        top = max(3.0, 1.1 * float(np.max(losses, initial=0.0)))
+        changed = self.ax.get_xlim() != (0, result.steps) or top > self.loss_ax.get_ylim()[1]
+        if changed:
+            self.ax.set_xlim(0, result.steps)
+            self.loss_ax.set_ylim(0, top)
+        return changed
+
+
+def smooth(losses: Sequence[float], decay: float = 0.9) -> np.ndarray:
+    """Return the exponential moving average of ``losses`` that starts without a bias towards 0."""
+    return pd.Series(losses, dtype=float).ewm(alpha=1 - decay).mean().to_numpy()
+
+
+class GroupsPlot:
+    """Accuracy of majority and minority for the seven variables; the line between them is the MMD."""
+
+    def __init__(self, ax: Axes, *, animated: bool = False):
+        self.ax = ax
+        ax.set(title="accuracy", xlim=(0, 1), ylim=(6.6, -0.6), xlabel="accuracy")
+        ax.set_yticks(ROWS, TITLES)
+        self.gaps = ax.hlines(ROWS, np.nan, np.nan, color="#c8c8c8", lw=3, animated=animated)
+        self.dots, self.intervals = {}, {}
+        for group, color, marker in zip(GROUPS, (MAJORITY, MINORITY), "oD", strict=True):
+            self.intervals[group] = ax.hlines(ROWS, np.nan, np.nan, color=color, lw=1, animated=animated)
+            (self.dots[group],) = ax.plot(
+                np.full(7, np.nan), ROWS, marker, color=color, ms=5, label=group, animated=animated
+            )
+        ax.legend(loc="upper right", bbox_to_anchor=(1.02, 1.13), ncols=2, handletextpad=0.1, columnspacing=0.8)
+
+    def update(self, result: Result) -> bool:
+        """Show the latest evaluation of ``result``, if it has one; nothing but the moving parts changes."""
+        if not result.evaluations:
+            table = pd.DataFrame(np.nan, index=range(14), columns=["accuracy", "low", "high"])
+            table["group"] = GROUPS * 7
+        else:
+            table = result.groups()
+        by_group = {group: table[table["group"] == group] for group in GROUPS}
+        for group, rows in by_group.items():
+            self.dots[group].set_xdata(rows["accuracy"])
+            self.intervals[group].set_segments(horizontal(rows["low"], rows["high"]))
+        self.gaps.set_segments(horizontal(*(rows["accuracy"] for rows in by_group.values())))
+        return False
+
+
+def horizontal(left: Iterable[float], right: Iterable[float]) -> list[list[tuple[float, float]]]:
+    """Return one horizontal segment per variable's row."""
+    return [[(a, row), (b, row)] for row, a, b in zip(ROWS, left, right, strict=True)]
+
+
+class MMDPlot:
+    """The majority/minority difference of each variable; the explicit one has its own colour and hatch."""
+
+    def __init__(self, ax: Axes, *, animated: bool = False):
+        self.ax = ax
+        ax.set(title="MMD", xlim=(-0.3, 0.8), ylim=(6.6, -0.6), xlabel="majority - minority accuracy")
+        ax.set_yticks(ROWS, [""] * 7)
+        ax.axvline(0, color="black", lw=0.8)
+        self.bars = ax.barh(ROWS, np.zeros(7), height=0.55, color=IMPLICIT, animated=animated)
+        self.intervals = ax.hlines(ROWS, np.nan, np.nan, color="#404040", lw=1, animated=animated)
+        kinds = [
+            Patch(color=EXPLICIT, hatch="////", ec="white", label="explicit"),
+            Patch(color=IMPLICIT, label="implicit"),
+        ]
+        ax.legend(
+            handles=kinds, loc="upper right", bbox_to_anchor=(1.02, 1.13), ncols=2, handlelength=1.2, columnspacing=0.8
+        )
+
+    def update(self, result: Result) -> bool:
+        """Show the latest evaluation of ``result``, if it has one; nothing but the moving parts changes."""
+        nothing = pd.DataFrame({"mmd": np.zeros(7), "low": np.nan, "high": np.nan})
+        table = result.mmd() if result.evaluations else nothing
+        for variable, bar, width in zip(VARIABLES, self.bars, table["mmd"], strict=True):
+            explicit = result.kind(variable) == "explicit"
+            bar.set(width=width, color=EXPLICIT if explicit else IMPLICIT, edgecolor="white")
+            bar.set_hatch("////" if explicit else "")
+        self.intervals.set_segments(horizontal(table["low"], table["high"]))
+        return False
+
+
+def plot_training(result: Result, *, ax: Axes | None = None) -> Axes:
+    """Plot the loss and the unbiased accuracy of a run over its steps. Taught in: notebook 07."""
+    return _plot(CurvePlot, result, ax)
+
+
+def plot_groups(result: Result, *, ax: Axes | None = None) -> Axes:
+    """Plot a run's accuracy for majority and minority of each variable, with 95 % intervals.
+
+    Taught in: notebook 07.
+    """
+    return _plot(GroupsPlot, result, ax)
+
+
+def plot_mmd(result: Result, *, ax: Axes | None = None) -> Axes:
+    """Plot a run's majority/minority difference of each variable, with 95 % intervals.
+
+    Taught in: notebook 07.
+    """
+    ax = _plot(MMDPlot, result, ax)
+    ax.set_yticks(ROWS, TITLES)
+    return ax
+
+
+def _plot(kind: type, result: Result, ax: Axes | None) -> Axes:
+    alone = ax is None
+    ax = new_axes(ax)
+    kind(ax).update(result)
+    if alone:
+        ax.figure.suptitle(caption(result.config), fontsize=8, x=0.01, ha="left", color="#404040")
+    return ax
+
+
+def caption(config: Config) -> str:
+    """Return what a picture shows, in one line: method, what it was told, strength, digits, seed."""
+    c = config
+    each = c.strength if isinstance(c.strength, tuple) else (c.strength,)
+    strength = " / ".join(f"{s:.2f}" for s in each)
+    told = f" (told the {VARIABLES[c.told].title})" if c.told else ""
+    return f"{c.method}{told} · bias strength {strength} · {SOURCES[c.source]} · seed {c.seed}"
+
+
+class RunPicture(LiveFigure):
+    """The live picture of a run: training curve, accuracy by group, and MMD, side by side."""
+
+    # Left and width of each; MMD shares the names of the rows with the accuracies.
+    SPANS = ((0.06, 0.23), (0.485, 0.25), (0.755, 0.235))
+
+    def __init__(self, width: float = 8.8, height: float = 3.1):
+        super().__init__(new_figure(width, height))
+        with mpl.rc_context(STYLE):
+            spans = (
+                (0.06, 0.23),
+                (0.485, 0.25),
+                (0.755, 0.235),
+            )  # left and width; MMD shares the rows' names
+            axes = [self.figure.add_axes((left, 0.15, width, 0.64)) for left, width in spans]
+            kinds = (CurvePlot, GroupsPlot, MMDPlot)
+            self.plots = [kind(ax, animated=True) for kind, ax in zip(kinds, axes, strict=True)]
+            self.title = self.figure.text(0.01, 0.96, "", fontsize=8.5, color="#404040", va="top")
+
+    def update(self, result: Result) -> None:
+        """Follow ``result``; what stands still is redrawn only when it has to be."""
+        changed = [plot.update(result) for plot in self.plots]
+        text = caption(result.config)
+        if any(changed) or text != self.title.get_text():
+            self.title.set_text(text)
+            self.refresh()
+
+
+def plot_sheet(data: BiasedMNIST, *, rows: int = 3, gap: int = 3) -> np.ndarray:
+    """Return a sheet of images, uint8 [height, width, 3]: one column per digit, ``rows`` images each.
+
+    Which images stand on it depends on the labels alone, so that it stays put while the bias changes.
+    Taught in: notebook 07.
+    """
+    chosen = [torch.nonzero(data.labels == digit).flatten()[:rows] for digit in range(10)]
+    if min(map(len, chosen)) < rows:
+        raise CourseError(f"A sheet of {rows} rows needs {rows} images of each digit; make more images.")
+    tiles = data.batch(torch.cat(chosen)).permute(0, 2, 3, 1).numpy()
+    size = tiles.shape[1] + gap
+    sheet = np.full((rows * size - gap, 10 * size - gap, 3), 255, dtype=np.uint8)
+    for i, tile in enumerate(tiles):
+        top, left = i % rows * size, i // rows * size
+        sheet[top : top + size - gap, left : left + size - gap] = tile
+    return sheet
+
+
+def plot_iosm(
+    results: Sequence[Result], standards: Sequence[Result], *, axes: Sequence[Axes] | None = None
+) -> Sequence[Axes]:
+    """Plot each run's improvement over the standard model (IOSM), for majority and minority groups.
+
+    ``standards`` holds for each run the StdM run that it is compared with; ``axes`` are two axes, or None
+    for new ones. Taught in: notebook 07.
+    """
+    axes = new_axes(None, 8.0, 3.0, columns=2) if axes is None else axes
+    for ax, group in zip(axes, GROUPS, strict=True):
+        ax.set(title=f"IOSM, {group}", xlabel="accuracy - accuracy of StdM", ylim=(6.6, -0.6))
+        ax.axvline(0, color="black", lw=0.8)
+        ax.set_yticks(ROWS, TITLES if ax is axes[0] else [""] * 7)
+        for i, (result, standard) in enumerate(zip(results, standards, strict=True)):
+            table = metrics.iosm(result.groups(), standard.groups())
+            values = table.loc[table["group"] == group, "iosm"]
+            offset = 0.6 * ((i + 0.5) / len(results) - 0.5)
+            color, marker = RUN_COLORS[i % len(RUN_COLORS)], "oDs^vP*X"[i % 8]
+            ax.plot(values, ROWS + offset, marker, color=color, ms=5, label=label(result.config))
+        low, high = ax.get_xlim()
+        ax.set_xlim(min(low, -0.1), max(high, 0.1))  # a difference of nothing must not fill the axis
+    return axes
+
+
+def label(config: Config) -> str:
+    """Return a run's name in a legend: method, what it is told, strength, digits and seed."""
+    strength = "mixed" if isinstance(config.strength, tuple) else f"{config.strength:.2f}"
+    told = f" ({VARIABLES[config.told].title})" if config.told else ""
+    return f"{config.method}{told}\n{strength}, {config.source}, seed {config.seed}"
+
+
+class IOSMPicture(LiveFigure):
+    """The kept runs in one picture: IOSM of majority and minority, and who is who."""
+
+    def __init__(self, width: float = 8.8, height: float = 2.9):
+        super().__init__(new_figure(width, height))
+
+    def clear(self) -> None:
+        self.figure.clear()
+        self.refresh()
+
+    def update(self, results: Sequence[Result], standards: Sequence[Result]) -> None:
+        self.clear()
+        with mpl.rc_context(STYLE):
+            axes = [self.figure.add_axes((left, 0.16, 0.26, 0.74)) for left in (0.145, 0.43)]
+            plot_iosm(results, standards, axes=axes)
+            self.figure.legend(*axes[0].get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(0.7, 0.93))
+
+
+def static_figure(data: BiasedMNIST, result: Result | None) -> Figure:
+    """Return one plain figure of a panel: the sheet of samples, and the run if there is one."""
+    picture = RunPicture(8.8, 5.6)
+    with mpl.rc_context(STYLE):
+        for plot, (left, width) in zip(picture.plots, RunPicture.SPANS, strict=True):
+            plot.ax.set_position((left, 0.09, width, 0.36))
+        sheet = picture.figure.add_axes((0.06, 0.57, 0.88, 0.36))
+        sheet.imshow(plot_sheet(data), interpolation="nearest")
+        sheet.set(xticks=[], yticks=[])
+        sheet.spines[:].set_visible(False)
+    if result is not None:
+        picture.update(result)
+    return picture.figure
+
+
+def describe(result: Result) -> str:
+    """Return a run in words, for those who do not see its picture."""
+    start = f"{caption(result.config)}. Step {result.step} of {result.steps}"
+    if not result.evaluations:
+        return f"{start}, loss {result.losses[-1]:.3g}."
+    table = result.mmd()
+    gaps = ", ".join(f"{VARIABLES[v].title} {m:.2f}" for v, m in zip(table["variable"], table["mmd"], strict=True))
+    return f"{start}: unbiased accuracy {result.unbiased_accuracy:.3f}. MMD: {gaps}."

@@ -1,0 +1,230 @@
+"""The frame of every panel: controls on top, a picture that answers, and nothing that jumps.
+
+With the lessons' own ``panel.py`` this is the only file that knows ipywidgets. A lesson subclasses
+`Panel`, names its controls, and says what to draw at each move and what to run once a control is let go.
+"""
+
+from __future__ import annotations
+
+import html
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+import anywidget
+import ipywidgets as widgets
+import traitlets
+
+from course_lib.errors import CourseError, require_choice
+from course_lib.plotting import BLANK, encode_png
+from course_lib.worker import Worker
+
+SETTLE = 0.3  # seconds without a move before a run starts: the pause between two key presses is shorter
+
+
+class Helper(anywidget.AnyWidget):
+    """What the browser must do for a panel; see panel.js."""
+
+    _esm = Path(__file__).with_name("panel.js")
+    labels = traitlets.Dict().tag(sync=True)  # CSS class -> accessible name or alt text
+    held = traitlets.Bool(False).tag(sync=True)  # whether a slider is being held with the pointer
+    pixel_ratio = traitlets.Float(1.0).tag(sync=True)  # screen pixels for each pixel of the page
+
+
+class Picture:
+    """An image of fixed size: it never flickers, and nothing around it moves when it changes."""
+
+    def __init__(self, name: str, width: int, height: int):
+        self.name = name
+        layout = widgets.Layout(width=f"{width}px", height=f"{height}px", flex="0 0 auto", margin="4px 0")
+        self.widget = widgets.Image(format="png", value=encode_png(BLANK), layout=layout)
+        self.widget.add_class(f"course-{name}")
+
+    def show(self, png: bytes) -> None:
+        self.widget.value = png
+        self.fresh(True)
+
+    def fresh(self, yes: bool) -> None:
+        """Fade the picture while it shows something that the controls no longer say."""
+        (self.widget.remove_class if yes else self.widget.add_class)("course-stale")
+
+
+class Panel:
+    """Base of all panels. Subclasses build their controls and then call ``super().__init__``.
+
+    Parameters
+    ----------
+    controls
+        The controls by name, in the order of the tab key. Their values are the panel's state.
+    hide
+        Names of controls or parts that are not shown, for a talk; they keep their values.
+    """
+
+    PARTS: tuple[str, ...] = ("run", "stop", "status")
+
+    def __init__(self, controls: Mapping[str, widgets.Widget], *, hide: Iterable[str] = ()):
+        self.controls = dict(controls)
+        self.hidden = frozenset([hide] if isinstance(hide, str) else hide)
+        for name in self.hidden:
+            require_choice("a part to hide", name, [*self.controls, *self.PARTS])
+        self.lock = threading.RLock()  # JupyterLab may run callbacks in a thread of their own
+        self.worker = Worker(self.fail)
+        self.helper = Helper()
+        self.error: Exception | None = None
+        self._quiet = self._wanted = False
+
+        self.status = widgets.HTML(layout=widgets.Layout(height="28px", flex="1 1 auto", overflow="hidden"))
+        self.details = widgets.HTML()  # the traceback of an error that is not the user's own
+        self.bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width="120px"))
+        self.run_button = widgets.Button(description="Run", icon="play", layout={"width": "80px"})
+        self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True, layout={"width": "80px"})
+        self.run_button.on_click(self.guarded(lambda _: self.start()))
+        self.stop_button.on_click(self.guarded(lambda _: self.stop()))
+        for name, control in self.controls.items():
+            control.add_class(f"course-{name}")
+            control.observe(self.guarded(lambda change: self.moved(change["owner"])), "value")
+        self.helper.observe(self.guarded(lambda change: self._held(change["new"])), "held")
+        self.helper.observe(self.guarded(lambda change: self.rescale(change["new"])), "pixel_ratio")
+
+    # --- what a lesson fills in ---
+
+    def preview(self) -> None:
+        """Draw at once what can follow a slider while it is dragged."""
+
+    def work(self) -> Iterator[None]:
+        """Run the experiment for the current state: show pictures on the way, and pause often."""
+        raise NotImplementedError
+
+    def state(self) -> dict[str, object]:
+        """Return the values of all controls, as they can be passed back to make the same panel."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def rescale(self, pixel_ratio: float) -> None:
+        """Draw pictures for a screen with this many pixels for each one of the page."""
+
+    # --- what the frame does ---
+
+    def start(self, delay: float = 0.0) -> None:
+        """Run the experiment in ``delay`` seconds, in place of whatever runs now."""
+        with self.lock:
+            self._wanted = False
+            self.stop_button.disabled = False
+            self.worker.submit(self._job, delay)
+
+    def stop(self) -> None:
+        """Stop the run; what it has shown so far stays."""
+        with self.lock:
+            self.worker.cancel()
+            self._idle("Stopped. Run, or move a control, to start again.")
+
+    def wait(self, timeout: float | None = 60) -> None:
+        """Return once nothing runs any more; raise what went wrong, if anything did."""
+        self.worker.wait(timeout)
+
+    def say(self, text: str, progress: float | None = None) -> None:
+        """Show one line of status, and how far the run is (0 to 1)."""
+        self.status.value = f'<span class="course-status">{html.escape(text)}</span>'
+        if progress is not None:
+            self.bar.value = progress
+
+    def publish(self, show: Callable[[], None]) -> None:
+        """Call ``show`` unless the controls have moved on since this run began."""
+        with self.lock:
+            if self.worker.current():
+                show()
+
+    def fail(self, error: Exception) -> None:
+        """Show an error where the user looks."""
+        with self.lock:
+            self.error = error
+            own = isinstance(error, CourseError)
+            text = str(error) if own else f"{type(error).__name__}: {error}"
+            self.status.value = f'<b class="course-error" role="alert">{html.escape(text)}</b>'
+            trace = "" if own else html.escape("".join(traceback.format_exception(error)))
+            self.details.value = trace and f"<details><summary>Where</summary><pre>{trace}</pre></details>"
+            self.run_button.disabled, self.stop_button.disabled = False, True
+
+    def guarded(self, callback: Callable) -> Callable:
+        """Return ``callback`` with its errors shown in the panel, and raised all the same."""
+
+        def call(argument: object) -> None:
+            with self.lock:
+                try:
+                    callback(argument)
+                except Exception as error:
+                    self.fail(error)
+                    raise
+
+        return call
+
+    def quietly(self, values: Mapping[widgets.Widget, object]) -> None:
+        """Set controls to values without an answer from the panel."""
+        self._quiet = True
+        try:
+            for control, value in values.items():
+                control.value = value
+        finally:
+            self._quiet = False
+
+    def label(self, labels: Mapping[str, str]) -> None:
+        """Set the accessible names of controls and the alt texts of pictures, by their names."""
+        new = self.helper.labels | {f"course-{name}": text for name, text in labels.items()}
+        if new != self.helper.labels:
+            self.helper.labels = new
+
+    def part(self, name: str, *children: widgets.Widget, box: type = widgets.HBox, **layout) -> widgets.Widget:
+        """Return a box around ``children`` that is not shown if ``name`` is to be hidden."""
+        if name in self.hidden:
+            layout["display"] = "none"
+        return box(children, layout=widgets.Layout(**layout))
+
+    def frame(self, *rows: widgets.Widget) -> None:
+        """Put the panel together, ready to be shown."""
+        for name, control in self.controls.items():
+            if name in self.hidden:
+                control.layout.display = "none"
+        style = widgets.HTML(f"<style>{STYLE}</style>", layout=widgets.Layout(display="none"))
+        layout = widgets.Layout(width="900px", max_width="100%")
+        self.widget = widgets.VBox([self.helper, style, *rows, self.details], layout=layout)
+        self.widget.add_class("course-panel")
+
+    def _repr_mimebundle_(self, **kwargs: object) -> object:
+        return self.widget._repr_mimebundle_(**kwargs)
+
+    def moved(self, control: widgets.Widget) -> None:
+        """Answer a move of ``control``: stop the run, draw the preview, and run again once it is let go."""
+        if self._quiet:
+            return
+        self.worker.cancel()
+        self.error, self.details.value = None, ""
+        self._wanted = True
+        self.outdate()
+        self.preview()
+        if not self.helper.held:
+            self.start(SETTLE)
+
+    def outdate(self) -> None:
+        """Mark as outdated what belongs to the run before this move."""
+
+    def _held(self, held: bool) -> None:
+        if not held and self._wanted:  # let go after a move
+            self.start(SETTLE)
+
+    def _job(self) -> Iterator[None]:
+        yield from self.work()
+        self.publish(lambda: self._idle(None))
+
+    def _idle(self, text: str | None) -> None:
+        self.stop_button.disabled = True
+        if text is not None:
+            self.say(text)
+
+
+STYLE = """
+.course-panel img.course-stale { opacity: 0.35; }
+.course-panel img { object-fit: contain; }
+.course-panel .course-error { color: #b00020; }
+.course-panel :focus-visible { outline: 2px solid #0173b2; outline-offset: 1px; }
+.course-panel .course-badge { border-radius: 9px; padding: 1px 8px; font-size: 12px; color: white; }
+"""

@@ -1,0 +1,204 @@
+"""The one training loop: ``fit`` yields after every step, so whoever iterates can draw, or stop."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from course_lib.errors import CourseError, require_integer, require_number
+
+# Chosen, not left to torch: networks this small gain nothing from a second thread, and on a busy
+# two-core machine two threads were measured 3 to 7 times slower than one.
+THREADS = require_integer("COURSE_THREADS", int(os.environ.get("COURSE_THREADS", "1")), 1, 1024)
+torch.set_num_threads(THREADS)
+
+CHUNK = 100  # images that are evaluated in one go
+
+Images = Tensor | Callable[[Tensor], Tensor]  # uint8 [N, C, H, W], or index -> uint8 [B, C, H, W]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Images and labels, and the bias labels if (and only if) the objective may know them.
+
+    images: uint8 [N, C, H, W], or a function from int64 indices [B] to uint8 [B, C, H, W] that renders
+    a batch on the fly; labels: int64 [N] in 0..classes-1; bias: int64 [N] in 0..values-1, or None.
+    """
+
+    images: Images
+    labels: Tensor
+    bias: Tensor | None = None
+    classes: int = 10
+    values: int = 10
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, index: Tensor) -> Batch:
+        bias = None if self.bias is None else self.bias[index]
+        return Batch(index, inputs(self.images, index), self.labels[index], bias)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch: index [B] in the training set, x float [B, C, H, W] in 0..1, y [B], b [B] or None."""
+
+    index: Tensor
+    x: Tensor
+    y: Tensor
+    b: Tensor | None = None
+
+
+class Objective:
+    """What a step of training minimises: here the mean cross-entropy over shuffled batches.
+
+    Subclass and override ``loss``, ``batches`` or ``step``; extra modules go into ``modules``.
+    """
+
+    def __init__(self, network: nn.Module, data: TrainingSet, generator: torch.Generator):
+        self.network, self.data, self.generator = network, data, generator
+        self.modules: list[nn.Module] = [network]  # what is trained, the network first
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the scalar loss of one batch."""
+        return F.cross_entropy(self.network(batch.x), batch.y)
+
+    def batches(self, size: int) -> Iterable[Tensor]:
+        """Return the indices int64 [B] of each batch of one epoch."""
+        return torch.randperm(len(self.data), generator=self.generator).split(size)
+
+    def step(self, batch: Batch, optimizer: torch.optim.Optimizer) -> float:
+        """Take one optimiser step on one batch and return its loss."""
+        optimizer.zero_grad()
+        loss = self.loss(batch)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training is: ``step`` of ``steps`` done, this step's loss, and an evaluation if one is new."""
+
+    step: int
+    steps: int
+    loss: float
+    evaluation: Any = None
+
+
+Evaluate = Callable[[nn.Module, Progress], Generator[None, None, Any]]
+
+
+def fit(
+    objective: Objective,
+    *,
+    epochs: int = 4,
+    batch_size: int = 128,
+    lr: float = 1e-2,
+    weight_decay: float = 1e-2,
+    one_cycle: bool = True,
+    evaluate: Evaluate | None = None,
+    evaluate_every: int | None = None,
+) -> Iterator[Progress]:
+    """Train with AdamW and yield `Progress` after every step; to cancel, stop iterating.
+
+    The learning rate follows one cycle that peaks at ``lr`` (L. N. Smith, arXiv 1708.07120); with
+    ``one_cycle=False`` it stays at ``lr``.
+    ``evaluate(network, progress)`` is a generator that returns a result and yields now and then on its way
+    there, so that a run can be cancelled inside an evaluation too. It runs every ``evaluate_every`` steps
+    and after the last one. Raises `CourseError` for settings out of range or a loss that is not finite.
+    """
+    size = require_integer("batch_size", batch_size, 2, 100_000)
+    per_epoch = math.ceil(len(objective.data) / size)
+    steps = require_integer("epochs", epochs, 1, 1000) * per_epoch
+    every = evaluate_every or steps
+    parameters = [p for module in objective.modules for p in module.parameters()]
+    optimizer = torch.optim.AdamW(
+        parameters,
+        lr=require_number("lr", lr, 0, 100),
+        weight_decay=require_number("weight_decay", weight_decay, 0, 100),
+        fused=True,
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps) if one_cycle else None
+    step = 0
+    for _ in range(epochs):
+        for index in objective.batches(size):
+            for module in objective.modules:
+                module.train()
+            loss = objective.step(objective.data.batch(index), optimizer)
+            if schedule:
+                schedule.step()
+            step += 1
+            if not math.isfinite(loss):
+                raise CourseError(
+                    f"The loss became {loss} at step {step} of {steps}: lower lr, or check the method's loss."
+                )
+            yield (now := Progress(step, steps, loss))
+            if evaluate and (step % every == 0 or step == steps):
+                objective.network.eval()
+                evaluation = yield from _ticking(evaluate(objective.network, now), now)
+                yield replace(now, evaluation=evaluation)
+
+
+def _ticking(work: Generator[None, None, Any], tick: Progress) -> Generator[Progress, None, Any]:
+    """Pass each pause of ``work`` on as ``tick``; return what ``work`` returns."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            return done.value
+        yield tick
+
+
+def inputs(images: Images, index: Tensor | slice) -> Tensor:
+    """Return the pixels at ``index`` as a network takes them: float [B, C, H, W] in 0..1."""
+    pixels = images(index) if callable(images) else images[index]
+    return pixels.to(torch.float32, memory_format=torch.channels_last).div_(255)
+
+
+def predict(network: nn.Module, images: Images, n: int) -> Generator[None, None, Tensor]:
+    """Generator that returns the predicted labels int64 [n] of the first ``n`` images.
+
+    It pauses (yields) after each chunk, small enough to take some 15 ms on a laptop. The network should
+    be in eval mode.
+    """
+    predicted = []
+    for start in range(0, n, CHUNK):
+        with torch.inference_mode():
+            x = inputs(images, slice(start, min(start + CHUNK, n)))
+            predicted.append(network(x).argmax(1))
+        yield
+    return torch.cat(predicted)
+
+
+def finish(work: Generator[Any, None, Any]) -> Any:
+    """Run a generator to its end and return what it returns."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            return done.value
+
+
+def progress_bar(progress: Iterable[Any], text: str) -> Iterator[Any]:
+    """Pass on things that know their ``step``, ``steps`` and ``loss``, and draw a progress bar of them."""
+    with tqdm(desc=text, leave=False, file=sys.stdout, mininterval=0.5, unit="step") as bar:
+        for item in progress:
+            bar.total = item.steps
+            bar.set_postfix(loss=f"{item.loss:.3g}", refresh=False)
+            bar.update(item.step - bar.n)
+            yield item
+
+
+def warm_up() -> None:
+    """Make the first optimiser of this process: torch imports for a second then, once."""
+    torch.optim.AdamW([nn.Parameter(torch.zeros(1))], lr=0.0, fused=True)

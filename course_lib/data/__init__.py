@@ -1,0 +1,1 @@
+"""What the models see: handwritten digits, and Biased MNIST made from them."""

@@ -54,7 +54,8 @@ class KeptRuns:
         self.picture.show(png)
         self.note.value = note
         table = self.table(self.runs)
-        self.html.value = table.to_html(index=False, float_format="{:.3g}".format, na_rep="not estimable", border=0)
+        # One column for each run: a page is not wide enough for one row each.
+        self.html.value = table.T.to_html(header=False, float_format="{:.3g}".format, na_rep="not estimable", border=0)
         self.panel.label({"comparison": self.describe(self.runs)})
 
     def save(self) -> Path:

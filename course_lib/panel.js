@@ -12,7 +12,7 @@ function render({ model, el }) {
           if (part.getAttribute("aria-label") !== text) part.setAttribute("aria-label", text);
       }
     }
-    for (const node of root.querySelectorAll("input, select, button, .noUi-handle, .jp-Collapse-header"))
+    for (const node of root.querySelectorAll("input, select, button, .noUi-handle"))
       node.setAttribute("data-lm-suppress-shortcuts", "true");
   };
 

@@ -37,7 +37,7 @@ class Picture:
 
     def __init__(self, name: str, width: int, height: int):
         self.name = name
-        layout = widgets.Layout(width=f"{width}px", height=f"{height}px", flex="0 0 auto", margin="4px 0")
+        layout = widgets.Layout(width=f"{width}px", height=f"{height}px", flex="0 0 auto", margin="2px 0")
         self.widget = widgets.Image(format="png", value=encode_png(BLANK), layout=layout)
         self.widget.add_class(f"course-{name}")
 
@@ -119,8 +119,13 @@ class Panel:
             self._idle("Stopped. Run, or move a control, to start again.")
 
     def wait(self, timeout: float | None = 60) -> None:
-        """Return once nothing runs any more; raise what went wrong, if anything did."""
-        self.worker.wait(timeout)
+        """Return once nothing runs any more; raise what went wrong since the last move, if anything did."""
+        try:
+            self.worker.wait(timeout)
+        finally:
+            error, self.error = self.error, None
+        if error is not None:  # from a button, say: ipywidgets only logs what those raise
+            raise error
 
     def say(self, text: str, progress: float | None = None) -> None:
         """Show one line of status, and how far the run is (0 to 1)."""
@@ -185,12 +190,15 @@ class Panel:
             if name in self.hidden:
                 control.layout.display = "none"
         style = widgets.HTML(f"<style>{STYLE}</style>", layout=widgets.Layout(display="none"))
-        layout = widgets.Layout(width="900px", max_width="100%")
+        layout = widgets.Layout(width="850px", max_width="100%")
         self.widget = widgets.VBox([self.helper, style, *rows, self.details], layout=layout)
         self.widget.add_class("course-panel")
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.state().items())})"
+
     def _repr_mimebundle_(self, **kwargs: object) -> object:
-        return self.widget._repr_mimebundle_(**kwargs)
+        return self.widget._repr_mimebundle_(**kwargs) | {"text/plain": repr(self)}
 
     def moved(self, control: widgets.Widget) -> None:
         """Answer a move of ``control``: stop the run, draw the preview, and run again once it is let go."""
@@ -224,6 +232,7 @@ class Panel:
 STYLE = """
 .course-panel img.course-stale { opacity: 0.35; }
 .course-panel img { object-fit: contain; }
+.course-panel table { font-size: 12px; line-height: 1.25; }
 .course-panel .course-error { color: #b00020; }
 .course-panel :focus-visible { outline: 2px solid #0173b2; outline-offset: 1px; }
 .course-panel .course-badge { border-radius: 9px; padding: 1px 8px; font-size: 12px; color: white; }

@@ -14,11 +14,21 @@ from torch import nn
 from course_lib import metrics
 from course_lib.data import biased_mnist, digits
 from course_lib.data.biased_mnist import UNBIASED, VARIABLES, BiasedMNIST
-from course_lib.errors import require_choice, require_integer, require_number
-from course_lib.mitigation.methods import METHODS
+from course_lib.data.render import require_cell
+from course_lib.errors import CourseError, require_choice, require_integer, require_number
+from course_lib.mitigation.methods import METHODS, Method
 from course_lib.networks import NETWORKS, make_network
 from course_lib.randomness import MAX_SEED, generator
-from course_lib.training import Images, Progress, TrainingSet, fit, predict, progress_bar, warm_up
+from course_lib.training import (
+    Images,
+    Progress,
+    TrainingSet,
+    fit,
+    predict,
+    progress_bar,
+    require_device,
+    warm_up,
+)
 
 GROUPS = ("majority", "minority")
 QUICK = 500  # test images that an evaluation on the way looks at; the last one looks at all
@@ -50,6 +60,8 @@ class Config:
     weight_decay: float = 1e-2
     one_cycle: bool = True
     device: str = "cpu"
+    # The bias variable that the method is told: ``explicit``, or None for a method told nothing.
+    told: str | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self):
         strengths = self.strength
@@ -58,29 +70,40 @@ class Config:
         strengths = biased_mnist.strengths(strengths)
         same = len(set(strengths)) == 1
         self._set("strength", strengths[0] if same else strengths)
-        self._set("settings", tuple(sorted(dict(self.settings).items())))
-        METHODS[self.method]  # raises for an unknown name
         require_choice("explicit", self.explicit, VARIABLES)
+        method = METHODS[self.method]
+        self._set("told", self.explicit if method.knows == "bias labels" else None)
+        self._set("settings", self._changed_settings(method))
         require_choice("source", self.source, digits.SOURCES)
         require_choice("network", self.network, NETWORKS)
         self._set("seed", require_integer("seed", self.seed, 0, MAX_SEED))
         self._set("epochs", require_integer("epochs", self.epochs, 1, 100))
         self._set("n_train", require_integer("n_train", self.n_train, 100, biased_mnist.MAX_IMAGES))
         self._set("n_test", require_integer("n_test", self.n_test, 100, biased_mnist.MAX_IMAGES))
-        require_number("lr", self.lr, 0, 100)
+        self._set("cell", require_cell(self.cell))
+        if self.network == "laptop" and self.cell % 2:
+            raise CourseError(f"cell must be even for the laptop network, which halves the image; it was {self.cell}.")
+        self._set("batch_size", require_integer("batch_size", self.batch_size, 2, 100_000))
+        self._set("lr", require_number("lr", self.lr, 0, 100))
+        self._set("weight_decay", require_number("weight_decay", self.weight_decay, 0, 100))
+        require_device(self.device)
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)  # the way to normalise a field of a frozen dataclass
+
+    def _changed_settings(self, method: type[Method]) -> tuple[tuple[str, float], ...]:
+        """Return the settings that are not the method's defaults, so that equal runs have equal keys."""
+        try:
+            given = dict(self.settings)
+        except (TypeError, ValueError):
+            raise CourseError(f"settings must map names to numbers; they were {self.settings!r}.") from None
+        checked, defaults = method.check(given), method.check({})
+        return tuple(sorted((name, value) for name, value in checked.items() if value != defaults[name]))
 
     def strengths(self) -> dict[str, float]:
         """Return the strength of each of the seven variables."""
         given = self.strength if isinstance(self.strength, tuple) else (self.strength,) * len(VARIABLES)
         return dict(zip(VARIABLES, given, strict=True))
-
-    @property
-    def told(self) -> str | None:
-        """The bias variable that the method is told: ``explicit``, or None for a method told nothing."""
-        return self.explicit if METHODS[self.method].knows == "bias labels" else None
 
 
 @dataclass(frozen=True)
@@ -104,7 +127,7 @@ class Evaluation:
         return pd.concat([index.to_frame(index=False), table], axis=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """A run so far: its losses [steps done] and evaluations; ``finished`` once all steps are done."""
 
@@ -153,7 +176,7 @@ class Result:
         """Return one row for a table of runs: the settings, unbiased accuracy, worst minority, MMDs."""
         c, groups, mmd = self.config, self.groups(), self.mmd().set_index("variable")["mmd"]
         strength = "/".join(f"{s:g}" for s in c.strength) if isinstance(c.strength, tuple) else c.strength
-        row = {"method": c.method, "strength": strength, "explicit": c.told or "", "source": c.source}
+        row = {"method": c.method, "strength": strength, "told": c.told or "nothing", "digits": c.source}
         row |= {"seed": c.seed, "epochs": c.epochs, "unbiased accuracy": self.unbiased_accuracy}
         row["worst minority"] = groups.loc[groups["group"] == "minority", "accuracy"].min()
         return row | {f"MMD {v}": value for v, value in mmd.items()}
@@ -167,10 +190,10 @@ class Result:
 def run(config: Config | None = None, *, progress: bool = True, **changes: object) -> Result:
     """Train and evaluate one run, e.g. ``run(method="GDRO", strength=0.7)``; the same again is instant.
 
-    Pass a `Config`, or its fields by name. ``progress`` draws a progress bar.
+    Pass a `Config`, its fields by name, or a `Config` and what to change. ``progress`` draws a progress bar.
     Raises `CourseError` for settings out of range. Taught in: notebook 07.
     """
-    config = config or Config(**changes)
+    config = replace(config, **changes) if config else Config(**changes)
     results = stream(config)
     if progress and cached(config) is None:
         results = progress_bar(results, config.method)
@@ -204,6 +227,7 @@ def stream(config: Config) -> Iterator[Result]:
 
     A result that this process has already is yielded at once.
     """
+    config = replace(config)  # checks it again: its method may have been replaced since
     known = cached(config)
     if known is not None:
         yield known

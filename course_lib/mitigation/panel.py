@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from statistics import fmean
 
 import ipywidgets as widgets
@@ -23,8 +24,7 @@ from course_lib.panel import Panel, Picture
 from course_lib.plotting import encode_png
 
 EVERY = 0.4  # seconds between two pictures of a run
-DIGITS = {"bundled": "scikit-learn's 1,797 (bundled)", "mnist": "MNIST (70,000)"}
-STATE = ("strength", "method", "explicit", "source", "seed", "epochs", "settings")
+DIGITS = {"bundled": "scikit-learn (bundled)", "mnist": "MNIST (70,000)"}
 COLORS = {"nothing": "#007a5a", "bias labels": "#a34800"}  # of the badge that says what a method is told
 
 
@@ -32,13 +32,14 @@ def panel(*, hide: Iterable[str] = (), **state: object) -> BiasPanel:
     """Return the lab's panel: set a bias, choose a method, and watch who is left behind.
 
     ``state`` sets the controls: strength (one number in [0, 1], or a mapping from variables to numbers),
-    method, explicit, source, seed, epochs, settings. ``panel(**old.state())`` makes the same panel again.
+    method, explicit, source, seed, epochs, settings; the other fields of `Config`, such as n_train, have
+    no control and stay as given. ``panel(**old.state())`` makes the same panel again.
     ``hide`` names controls or parts (sheet, picture, advanced, keep, run, stop, status) not to show.
     Raises `CourseError` for an unknown name or a value out of range. Taught in: notebook 07.
     """
-    unknown = state.keys() - set(STATE)
-    if unknown:
-        raise CourseError(f"The panel has no {', '.join(sorted(unknown))}; it has {', '.join(STATE)}.")
+    known = [field.name for field in fields(Config) if field.init]
+    if unknown := sorted(state.keys() - set(known)):
+        raise CourseError(f"The panel has no {', '.join(unknown)}; it has {', '.join(known)}.")
     return BiasPanel(Config(**state), hide)
 
 
@@ -49,14 +50,17 @@ class BiasPanel(Panel):
 
     def __init__(self, config: Config, hide: Iterable[str]):
         super().__init__(_controls(config), hide=hide)
+        given = {field.name: (getattr(config, field.name), field.default) for field in fields(Config) if field.init}
+        shown = {*NAMES, "settings"}
+        self.fixed = {n: value for n, (value, default) in given.items() if n not in shown and value != default}
         self.settings: dict[str, widgets.BoundedFloatText] = {}
         self.setting_row = widgets.HBox(layout={"min_height": "36px"})
-        self.about = widgets.HTML(layout={"width": "300px", "height": "58px", "overflow": "hidden"})
-        self.sheet, self.picture = Picture("sheet", 567, 225), Picture("picture", 880, 310)
+        self.about = widgets.HTML(layout={"width": "284px", "height": "68px", "overflow": "hidden"})
+        self.sheet, self.picture = Picture("sheet", 537, 213), Picture("picture", 840, 300)
         self.run_picture = plots.RunPicture()
         self.iosm_picture = plots.IOSMPicture()
         self.kept = KeptRuns(
-            self, csv="bias_mitigation_runs.csv", size=(880, 290),
+            self, csv="bias_mitigation_runs.csv", size=(840, 280),
             table=table, draw=self._draw_kept, describe=lambda runs: f"IOSM of {len(runs)} kept runs; see the table.",
         )  # fmt: skip
         self.result: Result | None = None
@@ -85,7 +89,7 @@ class BiasPanel(Panel):
             default = {s.name: s.default for s in METHODS[values["method"]].settings}
             if changed != default:
                 values["settings"] = changed
-            return values
+            return values | self.fixed
 
     def config(self) -> Config:
         """Return what Run would run."""
@@ -116,12 +120,12 @@ class BiasPanel(Panel):
         self.say("Changed. Training starts when you let go.", 0.0)
 
     def preview(self) -> None:
-        """Draw the sheet: the first training images, three of each digit."""
+        """Draw the sheet: the first training images, four of each digit."""
         self.sheet.fresh(False)
         data = self._samples()
-        self.sheet.show(encode_png(plots.plot_sheet(data)))
+        self.sheet.show(encode_png(plots.plot_sheet(data, rows=4)))
         strength = ", ".join(f"{s:.2f}" for s in sorted(set(data.strength)))
-        text = f"Thirty training images, three of each digit, at bias strength {strength}; {SOURCES[data.source]}."
+        text = f"Forty training images, four of each digit, at bias strength {strength}; {SOURCES[data.source]}."
         self.label({"sheet": text})
 
     def work(self) -> Iterator[None]:
@@ -133,6 +137,7 @@ class BiasPanel(Panel):
                 self._draw(result)
                 drawn, evaluations = time.monotonic(), len(result.evaluations)
             yield
+        self.publish(self.kept.show)  # this may be the StdM run that kept ones were waiting for
 
     def rescale(self, pixel_ratio: float) -> None:
         self.run_picture.scale(pixel_ratio)
@@ -157,7 +162,7 @@ class BiasPanel(Panel):
     def _samples(self) -> BiasedMNIST:
         strengths = {name: self.controls[name].value for name in VARIABLES}
         source, seed = self.controls["source"].value, self.controls["seed"].value
-        return biased_mnist.make(source, "train", strengths, 200, seed, cell=18)
+        return biased_mnist.make(source, "train", strengths, 200, seed, cell=17)
 
     def _draw(self, result: Result) -> None:
         self.run_picture.update(result)
@@ -174,10 +179,11 @@ class BiasPanel(Panel):
         self.publish(show)
 
     def _draw_kept(self, runs: list[Result]) -> tuple[bytes, str]:
-        pairs = [(run, standard) for run in runs if (standard := standard_of(run.config))]
-        self.iosm_picture.update(*zip(*pairs, strict=True)) if pairs else self.iosm_picture.clear()
-        missing = len(runs) - len(pairs)
-        note = f"{missing} without an IOSM yet: run StdM at the same settings first." if missing else ""
+        standards = {run: standard_of(run.config) for run in runs}
+        compared = [run for run in runs if standards[run]]
+        self.iosm_picture.update(compared, [standards[run] for run in compared])
+        missing = len(runs) - len(compared)
+        note = f"{missing} without an IOSM yet: run StdM at the same settings." if missing else ""
         return self.iosm_picture.png(), note
 
     def _choose_method(self, values: Mapping[str, float]) -> None:
@@ -201,26 +207,35 @@ class BiasPanel(Panel):
         control.observe(self.guarded(lambda change: self.moved(change["owner"])), "value")
         return control
 
+    def _unfold(self, open_: bool) -> None:
+        self.advanced.layout.display = "flex" if open_ else "none"
+
     def _build(self) -> None:
         main = [self.controls[name] for name in NAMES]
-        left = widgets.VBox([*main[:2], self.about, *main[2:]], layout={"width": "310px"})
+        left = widgets.VBox([*main[:2], self.about, *main[2:]], layout={"width": "290px"})
         sheet = self.part("sheet", self.sheet.widget)
         sliders = widgets.GridBox(
             [self.controls[name] for name in VARIABLES],
-            layout={"grid_template_columns": "repeat(auto-fill, 290px)", "grid_gap": "0 4px"},
+            layout={"grid_template_columns": "repeat(auto-fill, 274px)", "grid_gap": "0 4px", "width": "100%"},
         )
-        fold = widgets.Accordion([widgets.VBox([sliders, self.setting_row])], selected_index=None)
-        fold.set_title(0, "Advanced: each bias on its own, settings of the method")
+        tip = "Set each bias on its own, and the settings of the method"
+        self.fold = widgets.ToggleButton(
+            False, description="Advanced", icon="sliders", tooltip=tip, layout={"width": "110px"}
+        )
+        self.advanced = self.part("advanced", sliders, self.setting_row, box=widgets.VBox, width="100%")
+        self.fold.observe(self.guarded(lambda change: self._unfold(change["new"])), "value")
+        self._unfold(False)
         buttons = [
             self.part("run", self.run_button),
             self.part("stop", self.stop_button),
             self.part("keep", self.kept.keep_button),
+            self.part("advanced", self.fold),
         ]
         status = self.part("status", self.bar, self.status, flex="1 1 auto", align_items="center")
         self.frame(
             widgets.HBox([left, sheet], layout={"flex_flow": "row wrap", "align_items": "center"}),
-            self.part("advanced", fold),
             widgets.HBox([*buttons, status], layout={"align_items": "center", "min_height": "40px"}),
+            self.advanced,
             self.part("picture", self.picture.widget),
             self.part("keep", self.kept.widget),
         )
@@ -237,7 +252,7 @@ NAMES = {  # the main controls in the order of the tab key, and what a screen re
 
 
 def _controls(config: Config) -> dict[str, widgets.Widget]:
-    wide = {"style": {"description_width": "92px"}, "layout": {"width": "300px"}}
+    wide = {"style": {"description_width": "90px"}, "layout": {"width": "284px"}}
     slider = {"min": 0.0, "max": 1.0, "step": 0.05, "readout_format": ".2f"}
     strengths = config.strengths()
     titles = [(variable.title, name) for name, variable in VARIABLES.items()]
@@ -250,7 +265,7 @@ def _controls(config: Config) -> dict[str, widgets.Widget]:
         "seed": widgets.BoundedIntText(config.seed, min=0, max=2**31, description="seed", **wide),
         "epochs": widgets.BoundedIntText(config.epochs, min=1, max=100, description="epochs", **wide),
     }
-    narrow = {"style": {"description_width": "120px"}, "layout": {"width": "285px"}}
+    narrow = {"style": {"description_width": "124px"}, "layout": {"width": "270px"}}
     for name, variable in VARIABLES.items():
         controls[name] = widgets.FloatSlider(strengths[name], description=variable.title, **slider, **narrow)
     return controls

@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 from course_lib import metrics
 from course_lib.data.biased_mnist import VARIABLES, BiasedMNIST
 from course_lib.data.digits import SOURCES
-from course_lib.errors import CourseError
+from course_lib.errors import CourseError, require_integer
 from course_lib.mitigation.experiment import GROUPS, Config, Result
 from course_lib.plotting import (
     EXPLICIT,
@@ -45,11 +45,11 @@ class CurvePlot:
         ax.set(title="training", xlabel="step", ylabel="unbiased accuracy", ylim=(0, 1), xlim=(0, 1))
         self.loss_ax.set(ylim=(0, 3))
         self.loss_ax.set_ylabel("loss", color="#707070")
-        self.loss_ax.tick_params(axis="y", colors="#707070")
+        self.loss_ax.tick_params(axis="y", colors="#707070", length=0)
         self.loss_ax.grid(False)
         (self.loss,) = self.loss_ax.plot([], [], color=IMPLICIT, lw=1, animated=animated, label="loss")
         (self.accuracy,) = ax.plot([], [], "o-", color="black", ms=4, lw=1.4, animated=animated)
-        self.chance = ax.axhline(0.1, color="black", lw=0.6, ls=":")
+        self.chance = ax.axhline(0.1, color="black", lw=0.6, ls=":", animated=animated)
         self.text = ax.text(0.03, 0.97, "", transform=ax.transAxes, va="top", animated=animated)
 
     def update(self, result: Result) -> bool:
@@ -60,7 +60,7 @@ class CurvePlot:
         self.accuracy.set_data([e.step for e in evaluations], [e.unbiased for e in evaluations])
         self.text.set_text(f"unbiased accuracy {result.unbiased_accuracy:.3f}" if evaluations else "")
         top = max(3.0, 1.1 * float(np.max(losses, initial=0.0)))
-        changed = self.ax.get_xlim() != (0, result.steps) or top > self.loss_ax.get_ylim()[1]
+        changed = self.ax.get_xlim() != (0, result.steps) or self.loss_ax.get_ylim() != (0, top)
         if changed:
             self.ax.set_xlim(0, result.steps)
             self.loss_ax.set_ylim(0, top)
@@ -113,21 +113,21 @@ class MMDPlot:
 
     def __init__(self, ax: Axes, *, animated: bool = False):
         self.ax = ax
-        ax.set(title="MMD", xlim=(-0.3, 0.8), ylim=(6.6, -0.6), xlabel="majority - minority accuracy")
+        ax.set(title="MMD", xlim=(-0.4, 1), ylim=(6.6, -0.6), xlabel="majority - minority accuracy")
         ax.set_yticks(ROWS, [""] * 7)
-        ax.axvline(0, color="black", lw=0.8)
-        self.bars = ax.barh(ROWS, np.zeros(7), height=0.55, color=IMPLICIT, animated=animated)
+        self.zero = ax.axvline(0, color="black", lw=0.8, animated=animated)
+        self.bars = ax.barh(ROWS, np.zeros(7), height=0.55, linewidth=0, animated=animated)
         self.intervals = ax.hlines(ROWS, np.nan, np.nan, color="#404040", lw=1, animated=animated)
         kinds = [
-            Patch(color=EXPLICIT, hatch="////", ec="white", label="explicit"),
-            Patch(color=IMPLICIT, label="implicit"),
+            Patch(facecolor=EXPLICIT, hatch="////", edgecolor="white", label="explicit"),
+            Patch(facecolor=IMPLICIT, label="implicit"),
         ]
         ax.legend(
             handles=kinds, loc="upper right", bbox_to_anchor=(1.02, 1.13), ncols=2, handlelength=1.2, columnspacing=0.8
         )
 
     def update(self, result: Result) -> bool:
-        """Show the latest evaluation of ``result``, if it has one; nothing but the moving parts changes."""
+        """Show the latest evaluation of ``result``, if it has one; return whether the axis has changed."""
         nothing = pd.DataFrame({"mmd": np.zeros(7), "low": np.nan, "high": np.nan})
         table = result.mmd() if result.evaluations else nothing
         for variable, bar, width in zip(VARIABLES, self.bars, table["mmd"], strict=True):
@@ -135,7 +135,10 @@ class MMDPlot:
             bar.set(width=width, color=EXPLICIT if explicit else IMPLICIT, edgecolor="white")
             bar.set_hatch("////" if explicit else "")
         self.intervals.set_segments(horizontal(table["low"], table["high"]))
-        return False
+        left = min(-0.4, float(table["low"].min()))
+        changed = self.ax.get_xlim() != (left, 1)
+        self.ax.set_xlim(left, 1)
+        return changed
 
 
 def plot_training(result: Result, *, ax: Axes | None = None) -> Axes:
@@ -164,7 +167,8 @@ def plot_mmd(result: Result, *, ax: Axes | None = None) -> Axes:
 def _plot(kind: type, result: Result, ax: Axes | None) -> Axes:
     alone = ax is None
     ax = new_axes(ax)
-    kind(ax).update(result)
+    with mpl.rc_context(STYLE if alone else {}):
+        kind(ax).update(result)
     if alone:
         ax.figure.suptitle(caption(result.config), fontsize=8, x=0.01, ha="left", color="#404040")
     return ax
@@ -185,17 +189,15 @@ class RunPicture(LiveFigure):
     # Left and width of each; MMD shares the names of the rows with the accuracies.
     SPANS = ((0.06, 0.23), (0.485, 0.25), (0.755, 0.235))
 
-    def __init__(self, width: float = 8.8, height: float = 3.1):
+    def __init__(self, width: float = 8.4, height: float = 3.0):
         super().__init__(new_figure(width, height))
         with mpl.rc_context(STYLE):
-            spans = (
-                (0.06, 0.23),
-                (0.485, 0.25),
-                (0.755, 0.235),
-            )  # left and width; MMD shares the rows' names
-            axes = [self.figure.add_axes((left, 0.15, width, 0.64)) for left, width in spans]
+            axes = [self.figure.add_axes((left, 0.15, width, 0.64)) for left, width in self.SPANS]
             kinds = (CurvePlot, GroupsPlot, MMDPlot)
             self.plots = [kind(ax, animated=True) for kind, ax in zip(kinds, axes, strict=True)]
+            for ax in self.figure.axes:
+                for spine in ax.spines.values():
+                    spine.set_animated(True)  # it stands in front of what moves
             self.title = self.figure.text(0.01, 0.96, "", fontsize=8.5, color="#404040", va="top")
 
     def update(self, result: Result) -> None:
@@ -211,8 +213,9 @@ def plot_sheet(data: BiasedMNIST, *, rows: int = 3, gap: int = 3) -> np.ndarray:
     """Return a sheet of images, uint8 [height, width, 3]: one column per digit, ``rows`` images each.
 
     Which images stand on it depends on the labels alone, so that it stays put while the bias changes.
-    Taught in: notebook 07.
+    Raises `CourseError` if there are too few images. Taught in: notebook 07.
     """
+    rows = require_integer("rows", rows, 1)
     chosen = [torch.nonzero(data.labels == digit).flatten()[:rows] for digit in range(10)]
     if min(map(len, chosen)) < rows:
         raise CourseError(f"A sheet of {rows} rows needs {rows} images of each digit; make more images.")
@@ -231,9 +234,16 @@ def plot_iosm(
     """Plot each run's improvement over the standard model (IOSM), for majority and minority groups.
 
     ``standards`` holds for each run the StdM run that it is compared with; ``axes`` are two axes, or None
-    for new ones. Taught in: notebook 07.
+    for new ones. Raises `CourseError` if the two differ in length. Taught in: notebook 07.
     """
-    axes = new_axes(None, 8.0, 3.0, columns=2) if axes is None else axes
+    if len(results) != len(standards):
+        raise CourseError(f"Each run needs its StdM run: there are {len(results)} runs and {len(standards)} standards.")
+    if axes is None:
+        axes = new_axes(None, 8.0, 3.0, columns=2)
+        with mpl.rc_context(STYLE):
+            plot_iosm(results, standards, axes=axes)
+            axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
+        return axes
     for ax, group in zip(axes, GROUPS, strict=True):
         ax.set(title=f"IOSM, {group}", xlabel="accuracy - accuracy of StdM", ylim=(6.6, -0.6))
         ax.axvline(0, color="black", lw=0.8)
@@ -244,8 +254,10 @@ def plot_iosm(
             offset = 0.6 * ((i + 0.5) / len(results) - 0.5)
             color, marker = RUN_COLORS[i % len(RUN_COLORS)], "oDs^vP*X"[i % 8]
             ax.plot(values, ROWS + offset, marker, color=color, ms=5, label=label(result.config))
-        low, high = ax.get_xlim()
-        ax.set_xlim(min(low, -0.1), max(high, 0.1))  # a difference of nothing must not fill the axis
+    widest = max(0.1, *(abs(end) for ax in axes for end in ax.get_xlim()))
+    for ax in axes:  # one scale for both, on which no difference looks like none
+        ax.set_xlim(-widest, widest)
+        ax.locator_params(axis="x", nbins=5)
     return axes
 
 
@@ -259,24 +271,26 @@ def label(config: Config) -> str:
 class IOSMPicture(LiveFigure):
     """The kept runs in one picture: IOSM of majority and minority, and who is who."""
 
-    def __init__(self, width: float = 8.8, height: float = 2.9):
+    def __init__(self, width: float = 8.4, height: float = 2.8):
         super().__init__(new_figure(width, height))
 
-    def clear(self) -> None:
+    def update(self, results: Sequence[Result], standards: Sequence[Result]) -> None:
+        """Compare ``results`` with the StdM run of each; without any, say what is missing."""
         self.figure.clear()
         self.refresh()
-
-    def update(self, results: Sequence[Result], standards: Sequence[Result]) -> None:
-        self.clear()
+        if not results:
+            text = "IOSM compares with StdM at the same settings:\nchoose the method StdM and run it."
+            self.figure.text(0.5, 0.5, text, ha="center", va="center", color="#404040", fontsize=9)
+            return
         with mpl.rc_context(STYLE):
-            axes = [self.figure.add_axes((left, 0.16, 0.26, 0.74)) for left in (0.145, 0.43)]
+            axes = [self.figure.add_axes((left, 0.16, 0.26, 0.74)) for left in (0.145, 0.44)]
             plot_iosm(results, standards, axes=axes)
-            self.figure.legend(*axes[0].get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(0.7, 0.93))
+            self.figure.legend(*axes[0].get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(0.71, 0.93))
 
 
 def static_figure(data: BiasedMNIST, result: Result | None) -> Figure:
     """Return one plain figure of a panel: the sheet of samples, and the run if there is one."""
-    picture = RunPicture(8.8, 5.6)
+    picture = RunPicture(8.4, 5.6)
     with mpl.rc_context(STYLE):
         for plot, (left, width) in zip(picture.plots, RunPicture.SPANS, strict=True):
             plot.ax.set_position((left, 0.09, width, 0.36))
@@ -284,7 +298,9 @@ def static_figure(data: BiasedMNIST, result: Result | None) -> Figure:
         sheet.imshow(plot_sheet(data), interpolation="nearest")
         sheet.set(xticks=[], yticks=[])
         sheet.spines[:].set_visible(False)
-    if result is not None:
+    if result is None:
+        picture.title.set_text(f"training images, no run yet · {SOURCES[data.source]} · seed {data.seed}")
+    else:
         picture.update(result)
     return picture.figure
 

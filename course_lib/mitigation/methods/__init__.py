@@ -95,8 +95,9 @@ def from_function(name: str, function: Callable[..., Tensor], *, title: str, ide
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         parameters = ()
-    needed = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if len(needed) not in (2, 3):
+    # A parameter with a default is the function's own affair: it must not be handed the bias labels.
+    needed = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if len(needed) not in (2, 3) or any(p.kind is p.KEYWORD_ONLY for p in needed):
         raise CourseError(f"The function for {name!r} must take (logits, y) or (logits, y, b).")
     knows: Knows = "bias labels" if len(needed) == 3 else "nothing"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -41,13 +41,19 @@ class Method(Objective):
 
     def __init__(self, network: nn.Module, data: TrainingSet, generator: torch.Generator, **settings: float):
         super().__init__(network, data, generator)
-        known = {s.name: s for s in self.settings}
-        for name in settings.keys() - known.keys():
-            raise CourseError(f"{type(self).__name__} has no setting {name!r}; it has {', '.join(known) or 'none'}.")
-        for s in self.settings:
-            setattr(self, s.name, require_number(s.name, settings.get(s.name, s.default), s.low, s.high))
+        for name, value in self.check(settings).items():
+            setattr(self, name, value)
         if self.knows == "bias labels" and data.bias is None:
             raise CourseError(f"{self.title or type(self).__name__} must be told the bias labels.")
+
+    @classmethod
+    def check(cls, settings: Mapping[str, float]) -> dict[str, float]:
+        """Return all settings, given or default; raise `CourseError` for an unknown one or one out of range."""
+        known = [s.name for s in cls.settings]
+        for name in settings:
+            if name not in known:
+                raise CourseError(f"{cls.__name__} has no setting {name!r}; it has {', '.join(known) or 'none'}.")
+        return {s.name: require_number(s.name, settings.get(s.name, s.default), s.low, s.high) for s in cls.settings}
 
 
 def pair_groups(data: TrainingSet) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.mitigation.methods.base import Method, Setting
-from course_lib.networks import initialise
+from course_lib.networks import build
 from course_lib.training import Batch
 
 
@@ -28,8 +28,8 @@ class LNL(Method):
 
     def __init__(self, network, data, generator, **settings):
         super().__init__(network, data, generator, **settings)
-        self.reader = initialise(nn.Linear(network.head.in_features, data.values), generator)
-        self.reader.to(data.labels.device)
+        reader = build(lambda: nn.Linear(network.head.in_features, data.values), generator)
+        self.reader = reader.to(data.labels.device)
         self.modules.append(self.reader)
 
     def step(self, batch: Batch, optimizer: torch.optim.Optimizer) -> float:

@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.mitigation.methods.base import Method
-from course_lib.networks import initialise
-from course_lib.training import Batch
+from course_lib.networks import build
+from course_lib.training import Batch, TrainingSet
 
 
 class RUBi(Method):
@@ -22,11 +22,15 @@ class RUBi(Method):
 
     def __init__(self, network, data, generator, **settings):
         super().__init__(network, data, generator, **settings)
-        branch = nn.Sequential(nn.Linear(data.values, 32), nn.ReLU(), nn.Linear(32, data.classes))
-        self.branch = initialise(branch, generator).to(data.labels.device)
+        self.branch = build(lambda: reads_bias(data), generator).to(data.labels.device)
         self.modules.append(self.branch)
 
     def loss(self, batch: Batch) -> Tensor:
         from_bias = self.branch(F.one_hot(batch.b, self.data.values).float())
         masked = self.network(batch.x) * torch.sigmoid(from_bias)
         return F.cross_entropy(masked, batch.y) + F.cross_entropy(from_bias, batch.y)
+
+
+def reads_bias(data: TrainingSet) -> nn.Module:
+    """Return h: from a one-hot bias label [B, values] to logits [B, classes]."""
+    return nn.Sequential(nn.Linear(data.values, 32), nn.ReLU(), nn.Linear(32, data.classes))

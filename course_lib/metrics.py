@@ -43,25 +43,33 @@ def group_accuracy(correct: Sequence[bool], groups: Sequence) -> pd.DataFrame:
     """Return one row per group, sorted: group, n, accuracy, low, high (see `accuracy_table`).
 
     ``correct`` [N] says which predictions are right, ``groups`` [N] names each sample's group.
-    Raises `CourseError` if they differ in length or are empty.
+    Raises `CourseError` if they differ in length, are empty, or ``correct`` is not True or False (1 or 0).
     """
-    correct = np.asarray(correct)
-    if correct.ndim != 1 or len(correct) != len(groups) or not len(correct):
-        raise CourseError(
-            f"correct and groups must be equally long and not empty; they have {correct.shape} and {len(groups)}."
-        )
-    counts = pd.DataFrame({"group": list(groups), "correct": correct.astype(int)})
-    counts = counts.groupby("group")["correct"].agg(["sum", "count"]).reset_index()
+    counts = _by_group(correct, groups).agg(["sum", "count"]).reset_index()
     return pd.concat([counts[["group"]], accuracy_table(counts["sum"], counts["count"])], axis=1)
 
 
 def unbiased_accuracy(correct: Sequence[bool], groups: Sequence) -> float:
     """Return the mean of the groups' accuracies: each group counts the same, however small.
 
-    Every group that has samples takes part, so that the mean stays unbiased. Taught in: notebook 07.
+    Every group that has samples takes part, so that the mean stays unbiased. Raises `CourseError` for the
+    same input as `group_accuracy`. Taught in: notebook 07.
     """
-    table = pd.DataFrame({"group": list(groups), "correct": np.asarray(correct, dtype=float)})
-    return float(table.groupby("group")["correct"].mean().mean())
+    return float(_by_group(correct, groups).mean().mean())
+
+
+def _by_group(correct: Sequence[bool], groups: Sequence):
+    """Check both [N] and return ``correct``, as 0 and 1, grouped by ``groups`` in pandas' way."""
+    correct = np.asarray(correct)
+    if correct.ndim != 1 or len(correct) != len(groups) or not len(correct):
+        raise CourseError(
+            f"correct and groups must be equally long and not empty; they have {correct.shape} and {len(groups)}."
+        )
+    if not np.isin(correct, (0, 1)).all():
+        raise CourseError("correct must hold True or False (1 or 0) for each sample, not scores or labels.")
+    # Scalars of a tensor would each be a group of their own.
+    names = groups.tolist() if hasattr(groups, "tolist") else list(groups)
+    return pd.DataFrame({"group": names, "correct": correct.astype(int)}).groupby("group")["correct"]
 
 
 def mmd(groups: pd.DataFrame) -> pd.DataFrame:

@@ -77,10 +77,14 @@ def make_network(name: str, generator: torch.Generator, device: str | torch.devi
     Raises `CourseError` for a name that is not in ``NETWORKS``.
     """
     require_choice("network", name, NETWORKS)
+    return build(NETWORKS[name], generator).to(device=device, memory_format=torch.channels_last)
+
+
+def build(make: Callable[[], nn.Module], generator: torch.Generator) -> nn.Module:
+    """Return the module that ``make()`` makes, with weights drawn from ``generator`` (see `initialise`)."""
     with torch.device("meta"):  # no memory and no random numbers yet
-        network = NETWORKS[name]()
-    network.to_empty(device="cpu")
-    return initialise(network, generator).to(device=device, memory_format=torch.channels_last)
+        module = make()
+    return initialise(module.to_empty(device="cpu"), generator)
 
 
 @torch.no_grad()

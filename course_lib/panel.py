@@ -207,8 +207,10 @@ class Panel:
         self.worker.cancel()
         self.error, self.details.value = None, ""
         self._wanted = True
-        self.outdate()
-        self.preview()
+        try:
+            self.preview()  # first of all: it is what the eye waits for
+        finally:
+            self.outdate()
         if not self.helper.held:
             self.start(SETTLE)
 

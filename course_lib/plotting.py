@@ -89,7 +89,7 @@ class LiveFigure:
             self._background = canvas.copy_from_bbox(self.figure.bbox)
         canvas.restore_region(self._background)
         for ax in self.figure.axes:
-            for artist in ax.get_children():
+            for artist in sorted(ax.get_children(), key=lambda artist: artist.zorder):
                 if artist.get_animated():
                     ax.draw_artist(artist)
         return encode_png(np.asarray(canvas.buffer_rgba())[..., :3])

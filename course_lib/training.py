@@ -119,7 +119,8 @@ def fit(
     """
     size = require_integer("batch_size", batch_size, 2, 100_000)
     per_epoch = math.ceil(len(objective.data) / size)
-    steps = require_integer("epochs", epochs, 1, 1000) * per_epoch
+    epochs = require_integer("epochs", epochs, 1, 1000)
+    steps = epochs * per_epoch
     every = evaluate_every or steps
     parameters = [p for module in objective.modules for p in module.parameters()]
     optimizer = torch.optim.AdamW(
@@ -178,6 +179,15 @@ def predict(network: nn.Module, images: Images, n: int) -> Generator[None, None,
             predicted.append(network(x).argmax(1))
         yield
     return torch.cat(predicted)
+
+
+def require_device(device: str) -> str:
+    """Return ``device`` if torch can compute there ("cpu", "cuda"); raise `CourseError` if not."""
+    try:
+        torch.zeros(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise CourseError(f"device must be one that this torch can use, such as 'cpu'; it was {device!r}.") from error
+    return device
 
 
 def finish(work: Generator[Any, None, Any]) -> Any:

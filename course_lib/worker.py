@@ -14,7 +14,7 @@ class Worker:
 
     A job is a function that returns an iterator: it works between its pauses (yields). There is no
     queue. The thread lives only while there is something to do. ``failed(error)`` is told, in that
-    thread, what a job raised; ``wait()`` raises it too.
+    thread, what a job raised; ``wait()`` raises it too. What a stopped job raises interests nobody.
     """
 
     def __init__(self, failed: Callable[[Exception], None]):
@@ -63,19 +63,30 @@ class Worker:
             raise error
 
     def _work(self) -> None:
-        while (job := self._take()) is not None:
-            steps = None
-            try:
-                steps = job()
-                for _ in steps:
-                    if self._ticket != self._running:
-                        break
-            except Exception as error:  # shown by failed(), raised by wait()
-                self._error = error
-                self._failed(error)
-            finally:
-                if steps is not None and hasattr(steps, "close"):
-                    steps.close()
+        try:
+            while (job := self._take()) is not None:
+                try:
+                    self._follow(job)
+                except Exception as error:  # shown by failed(), raised by wait()
+                    if self._ticket == self._running:
+                        self._error = error
+                        self._failed(error)
+        finally:
+            with self._changed:  # after an error in failed(), too: the next submit starts a new thread
+                if self._thread is threading.current_thread():
+                    self._thread = None
+                    self._changed.notify_all()
+
+    def _follow(self, job: Job) -> None:
+        """Run ``job`` to its end, or to the first pause at which it is stale."""
+        steps = job()
+        try:
+            for _ in steps:
+                if self._ticket != self._running:
+                    break
+        finally:
+            if hasattr(steps, "close"):
+                steps.close()
 
     def _take(self) -> Job | None:
         """Wait until the newest job is due and return it; None, and the thread is over, if there is none."""

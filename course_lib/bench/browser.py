@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
+from course_lib.doctor import find_browser
 from course_lib.errors import CourseError
 from course_lib.lab import choose_port, server_command, server_environment
 
@@ -18,13 +18,6 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-PLACES = (
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-    "C:/Program Files/Google/Chrome/Application/chrome.exe",
-    "C:/Program Files (x86)/Microsoft/Edge/Application/msedge.exe",
-)
 
 READY = """async () => {
   const app = window.jupyterapp;
@@ -61,12 +54,6 @@ WATCH = """(name) => {
 }"""
 
 
-def find_browser() -> str | None:
-    """Return the path of an installed Chromium or Chrome, or None. ``$COURSE_BROWSER`` comes first."""
-    places = [os.environ.get("COURSE_BROWSER", ""), *(shutil.which(name) or "" for name in NAMES), *PLACES]
-    return next((place for place in places if place and Path(place).is_file()), None)
-
-
 class Browser:
     """A JupyterLab server on ``root`` and a browser page on it; a context manager.
 
@@ -84,26 +71,30 @@ class Browser:
         except ImportError as error:
             raise CourseError("Browser checks need playwright: python -m course_lib test installs it.") from error
         if (executable := find_browser()) is None:
-            raise CourseError("No Chromium or Chrome was found: install one, or name it in COURSE_BROWSER.")
-        self.port = choose_port()
-        extra = ["--LabApp.expose_app_in_browser=True", "--IdentityProvider.token="]
-        log = (self.root / ".server.log").open("w")
-        self.server = subprocess.Popen(
-            server_command(self.port, self.root, extra=extra), env=server_environment(), stdout=log, stderr=log
-        )
-        self.playwright = sync_playwright().start()
-        self.browser = self.playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        self.page = self.browser.new_page(viewport=self.size, device_scale_factor=self.scale)
-        self.page.route("**/*", self._local_only)
-        self.page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
-        self._wait_for_server()
+            raise CourseError("No Chromium or Chrome was found: install one, and try again.")
+        with ExitStack() as stack:
+            self._start_server(stack)
+            playwright = stack.enter_context(sync_playwright())
+            browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+            stack.callback(browser.close)
+            self.page = browser.new_page(viewport=self.size, device_scale_factor=self.scale)
+            self.page.route("**/*", self._local_only)
+            self.page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
+            self._wait_for_server()
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.browser.close()
-        self.playwright.stop()
-        self.server.terminate()
-        self.server.wait(20)
+        self._stack.close()
+
+    def _start_server(self, stack: ExitStack) -> None:
+        self.port, self.log = choose_port(), self.root / ".server.log"
+        extra = ["--LabApp.expose_app_in_browser=True", "--IdentityProvider.token="]
+        command = server_command(self.port, self.root, extra=extra)
+        with self.log.open("w") as log:
+            self.server = subprocess.Popen(command, env=server_environment(), stdout=log, stderr=log)
+        stack.callback(self.server.wait, 20)
+        stack.callback(self.server.terminate)
 
     def open(self, notebook: str) -> None:
         """Open a notebook in a workspace of its own, and wait until its kernel is connected and idle."""
@@ -124,7 +115,7 @@ class Browser:
         while not (self.page.evaluate(condition) if isinstance(condition, str) else condition()):
             if time.monotonic() > end:
                 raise TimeoutError(f"not true after {timeout} s: {condition}")
-            self.page.wait_for_timeout(100)
+            self.page.wait_for_timeout(30)
 
     def text(self, selector: str) -> str:
         """Return the visible text of the first element that matches."""
@@ -150,7 +141,7 @@ class Browser:
                 if self.server.poll() is not None:
                     break
                 time.sleep(0.1)
-        raise CourseError(f"JupyterLab did not start:\n{(self.root / '.server.log').read_text()[-2000:]}")
+        raise CourseError(f"JupyterLab did not start:\n{self.log.read_text()[-2000:]}")
 
 
 class Watch:

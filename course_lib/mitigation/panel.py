@@ -50,6 +50,7 @@ class BiasPanel(Panel):
 
     def __init__(self, config: Config, hide: Iterable[str]):
         super().__init__(_controls(config), hide=hide)
+        self.strengths = config.strengths()  # of the seven variables; the sliders follow
         given = {field.name: (getattr(config, field.name), field.default) for field in fields(Config) if field.init}
         shown = {*NAMES, "settings"}
         self.fixed = {n: value for n, (value, default) in given.items() if n not in shown and value != default}
@@ -80,11 +81,9 @@ class BiasPanel(Panel):
     def state(self) -> dict[str, object]:
         """Return the controls' values; `panel` and `run` take them: ``panel(**state)``."""
         with self.lock:
-            values = {name: control.value for name, control in self.controls.items()}
-            strengths = {name: values.pop(name) for name in VARIABLES}
-            values["strength"] = strengths
-            if len(set(strengths.values())) == 1:
-                values["strength"] = strengths["digit_color"]
+            values = {name: self.controls[name].value for name in NAMES}
+            same = len(set(self.strengths.values())) == 1
+            values["strength"] = self.strengths["digit_color"] if same else dict(self.strengths)
             changed = {s.name: self.settings[s.name].value for s in METHODS[values["method"]].settings}
             default = {s.name: s.default for s in METHODS[values["method"]].settings}
             if changed != default:
@@ -104,14 +103,19 @@ class BiasPanel(Panel):
     def moved(self, control: widgets.Widget) -> None:
         if self._quiet:
             return
-        if control is self.controls["strength"]:
-            self.quietly({self.controls[name]: control.value for name in VARIABLES})
-        elif control in [self.controls[name] for name in VARIABLES]:
-            mean = fmean(self.controls[name].value for name in VARIABLES)
-            self.quietly({self.controls["strength"]: mean})
-        elif control is self.controls["method"]:
+        name = next(name for name, c in [*self.controls.items(), ("", control)] if c is control)
+        if name == "strength":
+            self.strengths = dict.fromkeys(VARIABLES, control.value)
+        elif name in VARIABLES:
+            self.strengths[name] = control.value
+        elif name == "method":
             self._choose_method({})
         super().moved(control)
+        # The others follow; never the one that moved, whose newer values may be on their way already.
+        follow = {self.controls[name]: strength for name, strength in self.strengths.items()}
+        follow[self.controls["strength"]] = fmean(self.strengths.values())
+        follow.pop(control, None)
+        self.quietly(follow)
 
     def outdate(self) -> None:
         self.result = None
@@ -121,8 +125,11 @@ class BiasPanel(Panel):
 
     def preview(self) -> None:
         """Draw the sheet: the first training images, four of each digit."""
-        self.sheet.fresh(False)
-        data = self._samples()
+        try:
+            data = self._samples()
+        except CourseError:  # no MNIST, say
+            self.sheet.fresh(False)
+            raise
         self.sheet.show(encode_png(plots.plot_sheet(data, rows=4)))
         strength = ", ".join(f"{s:.2f}" for s in sorted(set(data.strength)))
         text = f"Forty training images, four of each digit, at bias strength {strength}; {SOURCES[data.source]}."
@@ -160,9 +167,8 @@ class BiasPanel(Panel):
     # --- inside ---
 
     def _samples(self) -> BiasedMNIST:
-        strengths = {name: self.controls[name].value for name in VARIABLES}
         source, seed = self.controls["source"].value, self.controls["seed"].value
-        return biased_mnist.make(source, "train", strengths, 200, seed, cell=17)
+        return biased_mnist.make(source, "train", self.strengths, 200, seed, cell=17)
 
     def _draw(self, result: Result) -> None:
         self.run_picture.update(result)

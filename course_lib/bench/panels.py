@@ -1,0 +1,88 @@
+"""The lab in a real browser: its start, the slider's answer, the first point of a run, memory."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from course_lib.bench import Figure
+from course_lib.bench.browser import Browser, Watch
+
+CELL = "from course_lib import mitigation\npanel = mitigation.panel()\npanel"
+TRAINING = "() => document.querySelector('.course-status').innerText.startsWith('Training')"
+
+
+def panel_notebook(root: Path, source: str = CELL) -> str:
+    """Write a notebook of one cell into ``root`` and return its name."""
+    cell = {"cell_type": "code", "id": "panel", "metadata": {}, "outputs": [], "execution_count": None}
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = {"cells": [cell | {"source": source}], "metadata": {"kernelspec": kernel}}
+    (root / "panel.ipynb").write_text(json.dumps(notebook | {"nbformat": 4, "nbformat_minor": 5}))
+    return "panel.ipynb"
+
+
+def measure_browser() -> Iterator[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        name = panel_notebook(root)
+        start = time.perf_counter()
+        with Browser(root) as browser:
+            browser.page.goto(f"http://127.0.0.1:{browser.port}/lab/tree/{name}")
+            browser.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+            yield Figure("lab: from start to a usable page", time.perf_counter() - start, "s", "<= 10")
+            browser.open(name)
+            browser.run_all()
+            browser.page.wait_for_selector("img.course-sheet")
+            browser.page.wait_for_timeout(4000)
+            yield Figure("memory of the kernel, panel open and idle", _kernel_memory(browser), "MB", "<= 800")
+            watch = Watch(browser, "course-strength", "course-sheet")
+            idle = [watch.move(_key(i)) for i in range(60)]
+            yield from _latencies("drag, idle", idle, "<= 120")
+            busy = []
+            for i in range(40):
+                browser.until(TRAINING, 30)
+                browser.page.wait_for_timeout(600)
+                busy.append(watch.move(_key(i)))
+            yield from _latencies("drag while a run trains", busy, "<= 150")
+            yield Figure("from the last move to the first point", _first_point(browser, watch), "s", "<= 1.5")
+
+
+def _key(i: int) -> str:
+    return "ArrowRight" if i // 4 % 2 == 0 else "ArrowLeft"
+
+
+def _latencies(what: str, times: list[float], aim: str) -> Iterator[Figure]:
+    yield Figure(f"{what}: key to new sheet, median", statistics.median(times), "ms")
+    yield Figure(f"{what}: key to new sheet, p95", sorted(times)[int(0.95 * len(times))], "ms", aim)
+
+
+def _first_point(browser: Browser, watch: Watch) -> float:
+    """Return the median time from a move to the first point of the run that it starts, to 0.03 s."""
+    times = []
+    for i in range(7):
+        watch.move(_key(i))
+        start = time.perf_counter()
+        browser.until(f"() => !({TRAINING})()", 10)
+        browser.until(TRAINING, 30)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def _kernel_memory(browser: Browser) -> float:
+    """Return the resident memory of the notebook's kernel in MB, as its own process reports it."""
+    address = f"http://127.0.0.1:{browser.port}/api/kernels"
+    with urllib.request.urlopen(address) as reply:
+        kernel = json.load(reply)[0]["id"]
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            command = status.with_name("cmdline").read_text()
+            if f"kernel-{kernel}" in command:
+                return int(status.read_text().split("VmRSS:")[1].split()[0]) / 1024
+        except OSError:  # a process that has just ended
+            continue
+    return float("nan")  # not Linux: /proc is not there

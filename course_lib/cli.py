@@ -1,0 +1,185 @@
+"""The command line: ``python -m course_lib lab | test | data | doctor | bench``.
+
+Importing this file takes the standard library only; what a command needs is imported inside it, in the
+Python that has it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from course_lib import environment
+from course_lib.errors import CourseError
+
+EPILOG = """\
+Start with:  python -m course_lib lab
+What the course needs is installed into .venv the first time, and nothing outside this folder is changed.
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit status; what went wrong is said in one sentence."""
+    try:
+        return _run(list(arguments))
+    except KeyboardInterrupt as stop:
+        print(f"\n{str(stop) or 'Stopped.'}", file=sys.stderr)
+        return 130
+    except CourseError as error:
+        print(error, file=sys.stderr)
+    except BrokenPipeError:  # "| head" has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"The computer refused: {error.strerror or error}{where}.", file=sys.stderr)
+    return 1
+
+
+def _run(arguments: list[str]) -> int:
+    options = parse(arguments)
+    if os.environ.pop(environment.HANDED_OVER, None):
+        return options.run(options)
+    if options.run is run_lab:  # a slip is told before a long installation, not after it
+        _check_lab(options)
+    if options.extras is None:
+        python = environment.find_ready()
+    else:
+        from course_lib import install
+
+        python = install.ensure(options.extras)
+    if python is None or str(python) == sys.executable:
+        return options.run(options)
+    return environment.hand_over(python, arguments)
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Return the options, with ``run``, the command's function, and ``extras``, what it needs installed.
+
+    ``extras`` are names in pyproject.toml, beside the lab's packages; None means "whatever is there".
+    Leaves with status 2 and a message if the arguments are not understood.
+    """
+    parser = make_parser()
+    if arguments[:1] == ["test"] and arguments[1:2] not in (["-h"], ["--help"]):
+        options = parser.parse_args(["test"])
+        options.pytest = arguments[1:]  # all of it is pytest's, options too
+    else:
+        options = parser.parse_args(arguments)
+    if options.run is run_data and not options.name:
+        options.extras = None
+    return options
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m course_lib",
+        description="Interactive deep-learning lessons in JupyterLab.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="command", required=True)
+
+    lab = commands.add_parser(
+        "lab",
+        help="open the lessons in JupyterLab",
+        description="Copy the lessons into work/, where they are yours to change, and open them in JupyterLab. "
+        "A copy that is there is never overwritten. Ctrl-C stops the lab.",
+    )
+    lab.add_argument("--no-browser", action="store_true", help="only print the address; open no browser")
+    lab.add_argument("--port", type=_port, metavar="N", help="port to serve on (default: 8888 or the next free one)")
+    lab.add_argument(
+        "--reset", metavar="NN", help="put a fresh copy of lesson NN (such as 07) into work/ and keep yours beside it"
+    )
+    lab.set_defaults(run=run_lab, extras=())
+
+    test = commands.add_parser(
+        "test",
+        help="run the tests",
+        usage="%(prog)s [any arguments of pytest]",
+        description="Run the course's tests with pytest. Arguments are passed on: "
+        "`test -k digits` runs the tests with 'digits' in their name.",
+    )
+    test.set_defaults(run=run_test, extras=("test",))
+
+    data = commands.add_parser(
+        "data",
+        help="download data, or list what is there",
+        description="Download a data set, or list which data is there. The lessons need no download: "
+        "MNIST is an alternative to the digits that come with scikit-learn.",
+    )
+    data.add_argument("name", nargs="?", choices=["mnist"], help="what to download; without it, list what is there")
+    data.set_defaults(run=run_data, extras=())
+
+    doctor = commands.add_parser(
+        "doctor",
+        help="say what is here, what is missing and what to do about it",
+        description="Print versions, device, threads, data and free disk space, and what to do about what is "
+        "missing. Installs nothing. The exit status is 1 if something that the lab needs is missing.",
+    )
+    doctor.set_defaults(run=run_doctor, extras=None)
+
+    bench = commands.add_parser(
+        "bench",
+        help="measure how fast everything is",
+        description="Measure the figures that the course promises, such as pictures per second.",
+    )
+    bench.add_argument("names", nargs="*", metavar="name", help="what to measure (default: everything)")
+    bench.set_defaults(run=run_bench, extras=("test",))
+    return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 65535; it was {text!r}")
+    return int(text)
+
+
+def _check_lab(options: argparse.Namespace) -> None:
+    from course_lib import lab
+
+    if options.reset is not None:
+        lab.find_lesson(options.reset)
+    lab.choose_port(options.port)
+
+
+def run_lab(options: argparse.Namespace) -> int:
+    """Bring ``work/`` up to date and serve it until Ctrl-C."""
+    from course_lib import lab
+
+    port = lab.choose_port(options.port)
+    lab.prepare_work(reset=options.reset)
+    return lab.serve(port, browser=not options.no_browser)
+
+
+def run_test(options: argparse.Namespace) -> int:
+    """Run pytest in the course's folder and return its status."""
+    command = [sys.executable, "-m", "pytest", *options.pytest]
+    return environment.call(command, cwd=environment.ROOT)[0]
+
+
+def run_data(options: argparse.Namespace) -> int:
+    """Download the data set that is named, or list which data is there."""
+    if not options.name:
+        from course_lib import doctor
+
+        return doctor.report(doctor.check_data())
+    from course_lib.data.download import download_mnist
+
+    print(f"MNIST is in {download_mnist()}.")
+    return 0
+
+
+def run_doctor(options: argparse.Namespace) -> int:
+    """Print what is here; the status is 1 if something that the lab needs is missing."""
+    from course_lib import doctor
+
+    return doctor.report(doctor.check_all())
+
+
+def run_bench(options: argparse.Namespace) -> int:
+    """Measure what is named, or everything."""
+    from course_lib import bench
+
+    return bench.main(options.names)

@@ -1,0 +1,216 @@
+"""The lab as its users meet it: JupyterLab in a real browser, every control moved by keyboard."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from course_lib.bench.browser import Browser, Watch
+from course_lib.bench.panels import TRAINING, panel_notebook
+from course_lib.doctor import find_browser
+
+pytest.importorskip("playwright", reason="browser tests need playwright: python -m course_lib test installs it")
+if find_browser() is None:
+    pytest.skip("browser tests need an installed Chromium or Chrome", allow_module_level=True)
+
+pytestmark = pytest.mark.browser
+ROOT = Path(__file__).parents[1]
+SHOTS = Path(__file__).parent / "screenshots"
+FINISHED = "() => document.querySelector('.course-status')?.innerText.startsWith('Finished')"
+SMALL = "from course_lib import mitigation\npanel = mitigation.panel(n_train=640, n_test=200, epochs=1)\npanel"
+
+# Loaded by every Python that the lab starts: nothing but this machine can be reached, and who tries is noted.
+BLOCK = """
+import os, socket
+inside = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
+def check(address):
+    host = address[0] if isinstance(address, tuple) else "127.0.0.1"
+    if host not in ("127.0.0.1", "localhost", "::1", "", None):
+        with open(os.environ["BLOCKED_LOG"], "a") as log:
+            log.write(f"{host}\\n")
+        raise OSError("the network is blocked in this test")
+def connect(self, address): check(address); return inside[0](self, address)
+def connect_ex(self, address): check(address); return inside[1](self, address)
+def getaddrinfo(host, *rest, **more): check((host,)); return inside[2](host, *rest, **more)
+socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo = connect, connect_ex, getaddrinfo
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A running lab with copies of the notebooks, on a machine without a network."""
+    folder = tmp_path_factory.mktemp("lab")
+    work, block, log = folder / "work", folder / "block", folder / "blocked.log"
+    shutil.copytree(ROOT / "notebooks", work)
+    panel_notebook(work, SMALL)
+    block.mkdir()
+    (block / "sitecustomize.py").write_text(BLOCK)
+    log.touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(block))
+        patch.setenv("BLOCKED_LOG", str(log))
+        patch.setenv("COURSE_DATA", str(folder / "no data"))
+        with Browser(work) as browser:
+            browser.blocked_log = log
+            yield browser
+
+
+@pytest.fixture
+def panel(lab):
+    """The page with a panel that trains on few images."""
+    lab.open("panel.ipynb")
+    lab.run_all()
+    lab.page.wait_for_selector("img.course-sheet")
+    lab.page.wait_for_timeout(2000)  # the panel gets ready for its first run
+    return lab
+
+
+def shoot(browser, name):
+    SHOTS.mkdir(exist_ok=True)
+    browser.page.screenshot(path=SHOTS / f"{name}.png")
+
+
+def alt(browser, picture):
+    return browser.page.locator(f"img.course-{picture}").first.get_attribute("alt")
+
+
+@pytest.mark.parametrize("name", ["00_start_here", "07_bias_mitigation"])
+def test_notebook_runs_without_an_error_and_without_a_network(lab, name):
+    lab.open(f"{name}.ipynb")
+    lab.run_all(timeout=400)
+    sheet = lab.page.locator("img.course-sheet")
+    if not sheet.count():  # JupyterLab draws what is in view
+        lab.page.evaluate(
+            """() => { const panel = window.jupyterapp.shell.currentWidget.content;
+            const cells = Array.from(panel.model.cells);
+            const i = cells.findIndex((cell) => /mitigation\\.panel\\(/.test(cell.sharedModel.getSource()));
+            panel.activeCellIndex = i; panel.scrollToItem(i, "start"); }"""
+        )
+    sheet.first.wait_for(timeout=20_000)
+    shoot(lab, name)
+    assert lab.blocked_log.read_text() == ""
+    assert lab.refused == []
+
+
+def test_every_control_answers_to_the_keyboard_and_keeps_the_focus(panel):
+    page = panel.page
+    page.get_by_role("button", name="Advanced").press("Space")
+    page.wait_for_timeout(300)
+    cells = page.locator(".jp-Notebook .jp-Cell").count()
+    sliders = ["strength", "background_color", "digit_color", "digit_position", "distractor_shape"]
+    for name in [*sliders, "distractor_color", "texture_pattern", "texture_color"]:
+        before = panel.source("course-sheet")
+        handle = page.locator(f".course-{name} .noUi-handle")
+        handle.press("ArrowRight")
+        panel.until(lambda before=before: panel.source("course-sheet") != before, 10)
+        assert handle.evaluate("e => e === document.activeElement"), name
+        assert handle.get_attribute("aria-label"), name
+    for name, key in [("method", "ArrowDown"), ("explicit", "ArrowDown"), ("seed", "ArrowUp"), ("epochs", "ArrowUp")]:
+        control = page.locator(f".course-{name}").locator("select, input").first
+        before = control.input_value()
+        control.press(key)
+        page.wait_for_timeout(200)
+        assert control.input_value() != before, name
+        assert control.evaluate("e => e === document.activeElement"), name
+    panel.until(FINISHED, 90)
+    assert alt(panel, "picture").startswith("UpWt (told the distractor colour)")
+    assert page.locator(".jp-Notebook .jp-Cell").count() == cells  # no key went to the notebook
+    shoot(panel, "panel_advanced")
+
+
+def test_run_stop_keep_and_save_answer_to_the_keyboard(panel):
+    page = panel.page
+    page.locator(".course-epochs input").fill("100")
+    page.locator(".course-epochs input").press("Enter")
+    panel.until(TRAINING, 30)
+    page.get_by_role("button", name="Stop").press("Enter")
+    panel.until("() => document.querySelector('.course-status').innerText.startsWith('Stopped')", 10)
+    page.locator(".course-epochs input").fill("1")
+    page.locator(".course-epochs input").press("Enter")
+    for method in ("StdM", "LFF"):
+        page.locator(".course-method select").select_option(method)
+        panel.until(f"() => !({FINISHED})()", 10) if method == "LFF" else None
+        panel.until(FINISHED, 60)
+        page.get_by_role("button", name="Keep").press("Space")
+        page.wait_for_timeout(300)
+    page.get_by_role("button", name="Save CSV").press("Space")
+    panel.until(lambda: (panel.root / "bias_mitigation_runs.csv").exists(), 10)
+    assert len((panel.root / "bias_mitigation_runs.csv").read_text().splitlines()) == 3
+    page.locator("img.course-comparison").scroll_into_view_if_needed()
+    shoot(panel, "panel_kept")
+
+
+def test_tab_goes_through_the_controls_in_the_order_of_reading(panel):
+    page = panel.page
+    page.locator(".course-strength .noUi-handle").focus()
+    seen = []
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate("() => document.activeElement.closest('[class*=course-]')?.className || ''"))
+    text = " ".join(seen)
+    assert "course-method" in text
+    assert "course-source" in text
+
+
+def test_two_hundred_rapid_moves_leave_exactly_the_last_state(panel):
+    page = panel.page
+    handle = page.locator(".course-strength .noUi-handle")
+    handle.focus()
+    for i in range(200):
+        page.keyboard.press("ArrowRight" if i % 20 < 10 else "ArrowLeft")
+    page.keyboard.press("ArrowRight")
+    shown = float(handle.get_attribute("aria-valuenow"))
+    panel.until(FINISHED, 60)
+    page.wait_for_timeout(500)
+    assert f"strength {shown:.2f}" in alt(panel, "sheet")
+    assert f"strength {shown:.2f}" in alt(panel, "picture")
+    assert not page.locator("img.course-stale").count()
+
+
+def test_dragging_with_the_pointer_trains_only_after_letting_go(panel):
+    page = panel.page
+    box = page.locator(".course-strength .noUi-handle").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    before = panel.source("course-sheet")
+    page.mouse.move(x - 40, y, steps=8)
+    panel.until(lambda: panel.source("course-sheet") != before, 10)  # the sheet follows
+    page.wait_for_timeout(1200)
+    assert panel.text(".course-status").startswith("Changed")  # held: no run
+    page.mouse.up()
+    panel.until(FINISHED, 60)
+
+
+def test_the_page_does_not_jump_while_a_run_goes_on(panel):
+    where = "() => document.querySelector('img.course-picture').getBoundingClientRect().toJSON()"
+    before = panel.page.evaluate(where)
+    Watch(panel, "course-strength", "course-sheet").move("ArrowLeft")
+    for _ in range(5):
+        panel.page.wait_for_timeout(300)
+        assert panel.page.evaluate(where) == before
+    panel.until(FINISHED, 60)
+    assert panel.page.evaluate(where) == before
+
+
+def test_an_error_shows_in_the_panel(lab):
+    source = SMALL.replace(
+        "\npanel =", "\nmitigation.METHODS.register('Oops', lambda logits, y: logits.sum() * nothing)\npanel ="
+    )
+    panel_notebook(lab.root, source)
+    lab.open("panel.ipynb")
+    lab.run_all()
+    lab.page.locator(".course-method select").select_option("Oops")
+    lab.until("() => document.querySelector('.course-error')", 30)
+    assert "name 'nothing' is not defined" in lab.text(".course-error")
+    shoot(lab, "panel_error")
+    panel_notebook(lab.root, SMALL)
+
+
+def test_stored_notebooks_show_their_pictures_without_a_kernel():
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        notebook = json.loads(path.read_text("utf-8"))
+        outputs = [o for cell in notebook["cells"] for o in cell.get("outputs", [])]
+        assert any("image/png" in o.get("data", {}) for o in outputs), path.name
+        assert notebook["metadata"]["widgets"], path.name  # JupyterLab shows stored panels from these

@@ -1,0 +1,68 @@
+"""The notebooks as they are shipped: executed, without errors, and complete. nbval runs them cell by cell."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def cells(request):
+    return json.loads(request.param.read_text("utf-8"))["cells"]
+
+
+def text(cell):
+    return "".join(cell["source"])
+
+
+def test_there_are_notebooks():
+    assert [path.name[:2] for path in NOTEBOOKS] == ["00", "07"]
+
+
+def test_every_code_cell_was_executed_in_order(cells):
+    counts = [cell["execution_count"] for cell in cells if cell["cell_type"] == "code" and text(cell).strip()]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+def test_cells_that_show_something_have_outputs(cells):
+    for cell in cells:
+        last = text(cell).strip().split("\n")[-1]
+        if cell["cell_type"] == "code" and ("print(" in last or "plot_" in last or "panel(" in last):
+            assert cell["outputs"], text(cell)
+
+
+def test_no_cell_reports_an_error_or_a_warning(cells):
+    for cell in cells:
+        for output in cell.get("outputs", []):
+            assert output["output_type"] != "error", text(cell)
+            assert output.get("name") != "stderr", output.get("text")
+
+
+def test_no_output_names_the_machine_it_was_made_on(cells):
+    stored = json.dumps([cell.get("outputs", []) for cell in cells])
+    for trace in ("/root", "/home", "/tmp", "/work/", "object at 0x"):
+        assert trace not in stored, trace
+
+
+def test_cells_nbval_cannot_compare_are_tagged(cells):
+    for cell in cells:
+        data = [o.get("data", {}) for o in cell.get("outputs", [])]
+        if any("image/png" in d or "application/vnd.jupyter.widget-view+json" in d for d in data):
+            assert "nbval-ignore-output" in cell["metadata"].get("tags", []), text(cell)
+
+
+def test_lesson_07_follows_the_template():
+    lesson = json.loads(next(p for p in NOTEBOOKS if p.name.startswith("07")).read_text("utf-8"))
+    headings = [line for c in lesson["cells"] if c["cell_type"] == "markdown" for line in text(c).split("\n")]
+    for part in (
+        "After this lesson you can",
+        "## PREDICT",
+        "## EXPLORE",
+        "## Exercises",
+        "## Spot the bug",
+        "## DISCUSS",
+    ):
+        assert any(part in line for line in headings), part
+    assert [line.split()[1] for line in headings if line.startswith("### 07.")] == [f"07.{i}" for i in range(1, 6)]

@@ -101,7 +101,7 @@ BAD = {
     "source": ("source must be one of 'bundled', 'mnist'", ["fashion", None, 1]),
     "seed": ("seed must be a ", [-1, 0.5, MAX_SEED + 1, "zero", None, math.nan]),
     "epochs": ("epochs must be a ", [0, 101, 1.5, "two", None]),
-    "settings": ("", [{"lam": 1}, 3, "lam", None, [1, 2]]),
+    "settings": ("setting", [{"lam": 1}, 3, "lam", None, [1, 2]]),
     "network": ("network must be one of 'laptop', 'paper'", ["resnet", None]),
     "cell": ("cell must be ", [7, 129, 14.5, "small", 15]),
     "n_train": ("n_train must be a ", [0, 99, 100_001, 1000.5, "all"]),
@@ -338,10 +338,8 @@ def test_mean_iosm_averages_the_gains_over_the_variables(result):
     standard = run(strength=0.7)
     gains = result.mean_iosm(standard)
     last, base = result.evaluations[-1], standard.evaluations[-1]
-    by_variable = last.correct / last.n - base.correct / base.n
-    assert gains == pytest.approx(
-        {"IOSM majority": by_variable[:, 0].mean(), "IOSM minority": by_variable[:, 1].mean()}
-    )
+    majority, minority = (last.correct / last.n - base.correct / base.n).mean(0)
+    assert gains == pytest.approx({"IOSM majority": majority, "IOSM minority": minority})
     assert result.mean_iosm(result) == {"IOSM majority": 0, "IOSM minority": 0}
 
 

@@ -24,6 +24,7 @@ from course_lib.mitigation import Config, plot_groups, plot_iosm, plot_mmd, plot
 from course_lib.plotting import EXPLICIT, IMPLICIT, LiveFigure, encode_png, new_axes, new_figure
 
 TINY = {"n_train": 200, "n_test": 600, "epochs": 2, "cell": 8}
+NAMES = list(VARIABLES)
 TITLES = [variable.title for variable in VARIABLES.values()]
 
 
@@ -118,9 +119,6 @@ def test_mmd_shows_the_differences_and_marks_the_explicit_one(result):
     assert np.array_equal(ends, mmd[["low", "high"]].to_numpy())
     assert list(where) == [bar.get_y() + bar.get_height() / 2 for bar in bars]
     assert [label.get_text() for label in ax.get_yticklabels()] == TITLES
-
-
-NAMES = list(VARIABLES)
 
 
 def test_no_bar_is_explicit_for_a_method_that_is_told_nothing(standard):
@@ -351,6 +349,7 @@ def test_a_live_figure_keeps_the_style_of_the_notebook_untouched(result):
 def test_animated_artists_lie_over_each_other_as_in_a_redraw():
     figure = new_figure(2, 2)
     ax = figure.add_axes((0, 0, 1, 1))
+    ax.set_axis_off()
     ax.plot([0, 1], [0, 1], lw=20, color="red", zorder=5, animated=True)
     ax.plot([0, 1], [1, 0], lw=20, color="blue", zorder=2, animated=True)
     live = LiveFigure(figure)

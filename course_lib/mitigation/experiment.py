@@ -148,6 +148,11 @@ class Result:
         return len(self.losses)
 
     @property
+    def loss(self) -> float:
+        """The loss of the latest step."""
+        return self.losses[-1]
+
+    @property
     def finished(self) -> bool:
         return bool(self.evaluations) and self.evaluations[-1].step == self.steps
 

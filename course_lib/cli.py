@@ -155,8 +155,10 @@ def run_lab(options: argparse.Namespace) -> int:
 
 def run_test(options: argparse.Namespace) -> int:
     """Run pytest in the course's folder and return its status."""
+    from course_lib import lab
+
     command = [sys.executable, "-m", "pytest", *options.pytest]
-    return environment.call(command, cwd=environment.ROOT)[0]
+    return environment.call(command, cwd=environment.ROOT, env=lab.server_environment())[0]
 
 
 def run_data(options: argparse.Namespace) -> int:

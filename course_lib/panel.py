@@ -6,7 +6,9 @@ With the lessons' own ``panel.py`` this is the only file that knows ipywidgets. 
 
 from __future__ import annotations
 
+import base64
 import html
+import io
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,6 +17,7 @@ from pathlib import Path
 import anywidget
 import ipywidgets as widgets
 import traitlets
+from matplotlib.figure import Figure
 
 from course_lib.errors import CourseError, require_choice
 from course_lib.plotting import BLANK, encode_png
@@ -99,6 +102,10 @@ class Panel:
     def state(self) -> dict[str, object]:
         """Return the values of all controls, as they can be passed back to make the same panel."""
         return {name: control.value for name, control in self.controls.items()}
+
+    def static(self) -> Figure:
+        """Return a plain figure of the panel as it stands, for slides and documents."""
+        raise NotImplementedError
 
     def rescale(self, pixel_ratio: float) -> None:
         """Draw pictures for a screen with this many pixels for each one of the page."""
@@ -198,7 +205,11 @@ class Panel:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.state().items())})"
 
     def _repr_mimebundle_(self, **kwargs: object) -> object:
-        return self.widget._repr_mimebundle_(**kwargs) | {"text/plain": repr(self)}
+        # Where the widget cannot live (no kernel, an untrusted copy, a web page) its plain picture is shown.
+        buffer = io.BytesIO()
+        self.static().savefig(buffer, format="png")
+        png = base64.b64encode(buffer.getvalue()).decode()
+        return self.widget._repr_mimebundle_(**kwargs) | {"image/png": png, "text/plain": repr(self)}
 
     def moved(self, control: widgets.Widget) -> None:
         """Answer a move of ``control``: stop the run, draw the preview, and run again once it is let go."""

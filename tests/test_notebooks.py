@@ -53,6 +53,13 @@ def test_cells_nbval_cannot_compare_are_tagged(cells):
             assert "nbval-ignore-output" in cell["metadata"].get("tags", []), text(cell)
 
 
+def test_panels_are_stored_as_pictures_that_show_without_a_kernel(cells):
+    widget = "application/vnd.jupyter.widget-view+json"
+    panels = [o["data"] for c in cells for o in c.get("outputs", []) if widget in o.get("data", {})]
+    assert panels
+    assert all("image/png" in data for data in panels)
+
+
 def test_lesson_07_follows_the_template():
     lesson = json.loads(next(p for p in NOTEBOOKS if p.name.startswith("07")).read_text("utf-8"))
     headings = [line for c in lesson["cells"] if c["cell_type"] == "markdown" for line in text(c).split("\n")]

@@ -178,9 +178,14 @@ def test_a_plot_returns_its_axes_and_draws_on_those_given(result, plot):
 
 @pytest.mark.parametrize("plot", [plot_training, plot_groups, plot_mmd])
 def test_a_plot_on_its_own_says_what_it_shows(result, plot):
-    text = plot(result).figure.get_suptitle()
+    figure = plot(result).figure
+    text = figure.get_suptitle().replace("\n", " ")
     assert text == plots.caption(result.config)
     assert SOURCES["bundled"] in text
+    figure.canvas.draw()
+    box = figure._suptitle.get_window_extent()
+    assert figure.bbox.x0 <= box.x0
+    assert box.x1 <= figure.bbox.x1  # all of it can be read
 
 
 def test_a_plot_on_its_own_looks_like_the_panels(result):

@@ -130,7 +130,8 @@ def test_cancel_stops_at_the_next_pause_and_closes_the_generator(worker, errors)
         finally:
             log.append("closed")
 
-    worker.submit(job)
+    steps = job()  # held here too, so that only the worker closes it
+    worker.submit(lambda: steps)
     gate.set()
     until(lambda: len(pauses) == 1)
     worker.cancel()

@@ -6,6 +6,7 @@ Each moving plot is a class that draws on an axes once and then follows a `Resul
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 
 import matplotlib as mpl
@@ -170,7 +171,8 @@ def _plot(kind: type, result: Result, ax: Axes | None) -> Axes:
     with mpl.rc_context(STYLE if alone else {}):
         kind(ax).update(result)
     if alone:
-        ax.figure.suptitle(caption(result.config), fontsize=8, x=0.01, ha="left", color="#404040")
+        text = textwrap.fill(caption(result.config), 68)  # characters that fit the figure
+        ax.figure.suptitle(text, fontsize=8, x=0.01, ha="left", color="#404040")
     return ax
 
 

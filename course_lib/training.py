@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import torch
@@ -111,43 +112,47 @@ def fit(
 ) -> Iterator[Progress]:
     """Train with AdamW and yield `Progress` after every step; to cancel, stop iterating.
 
-    The learning rate follows one cycle that peaks at ``lr`` (L. N. Smith, arXiv 1708.07120); with
-    ``one_cycle=False`` it stays at ``lr``.
+    There are ``epochs * ceil(N / batch_size)`` steps. The learning rate follows one cycle that peaks at
+    ``lr``, and Adam's beta1 the opposite one (torch's OneCycleLR; L. N. Smith, arXiv 1708.07120); with
+    ``one_cycle=False`` both stay as they are.
     ``evaluate(network, progress)`` is a generator that returns a result and yields now and then on its way
     there, so that a run can be cancelled inside an evaluation too. It runs every ``evaluate_every`` steps
     and after the last one. Raises `CourseError` for settings out of range or a loss that is not finite.
     """
     size = require_integer("batch_size", batch_size, 2, 100_000)
-    per_epoch = math.ceil(len(objective.data) / size)
-    epochs = require_integer("epochs", epochs, 1, 1000)
-    steps = epochs * per_epoch
-    every = evaluate_every or steps
-    parameters = [p for module in objective.modules for p in module.parameters()]
+    steps = require_integer("epochs", epochs, 1, 1000) * math.ceil(len(objective.data) / size)
     optimizer = torch.optim.AdamW(
-        parameters,
+        [p for module in objective.modules for p in module.parameters()],
         lr=require_number("lr", lr, 0, 100),
         weight_decay=require_number("weight_decay", weight_decay, 0, 100),
         fused=True,
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps) if one_cycle else None
-    step = 0
-    for _ in range(epochs):
+    for step, index in enumerate(islice(_indices(objective, size), steps), start=1):
+        for module in objective.modules:
+            module.train()
+        loss = objective.step(objective.data.batch(index), optimizer)
+        if schedule:
+            schedule.step()
+        if not math.isfinite(loss):
+            raise CourseError(
+                f"The loss became {loss} at step {step} of {steps}: lower lr, or check the method's loss."
+            )
+        yield (now := Progress(step, steps, loss))
+        if evaluate and (step % (evaluate_every or steps) == 0 or step == steps):
+            objective.network.eval()
+            evaluation = yield from _ticking(evaluate(objective.network, now), now)
+            yield replace(now, evaluation=evaluation)
+
+
+def _indices(objective: Objective, size: int) -> Iterator[Tensor]:
+    """Yield the batches of one epoch after the other, without end."""
+    while True:
+        index = None
         for index in objective.batches(size):
-            for module in objective.modules:
-                module.train()
-            loss = objective.step(objective.data.batch(index), optimizer)
-            if schedule:
-                schedule.step()
-            step += 1
-            if not math.isfinite(loss):
-                raise CourseError(
-                    f"The loss became {loss} at step {step} of {steps}: lower lr, or check the method's loss."
-                )
-            yield (now := Progress(step, steps, loss))
-            if evaluate and (step % every == 0 or step == steps):
-                objective.network.eval()
-                evaluation = yield from _ticking(evaluate(objective.network, now), now)
-                yield replace(now, evaluation=evaluation)
+            yield index
+        if index is None:
+            raise CourseError(f"{type(objective).__name__}.batches({size}) must give at least one batch; it gave none.")
 
 
 def _ticking(work: Generator[None, None, Any], tick: Progress) -> Generator[Progress, None, Any]:
@@ -163,6 +168,8 @@ def _ticking(work: Generator[None, None, Any], tick: Progress) -> Generator[Prog
 def inputs(images: Images, index: Tensor | slice) -> Tensor:
     """Return the pixels at ``index`` as a network takes them: float [B, C, H, W] in 0..1."""
     pixels = images(index) if callable(images) else images[index]
+    if pixels.dtype != torch.uint8:
+        raise CourseError(f"images must be of type uint8, 0 to 255; they were {pixels.dtype}.")
     return pixels.to(torch.float32, memory_format=torch.channels_last).div_(255)
 
 

@@ -20,7 +20,8 @@ from course_lib.data import biased_mnist
 from course_lib.data.biased_mnist import VARIABLES
 from course_lib.data.digits import SOURCES
 from course_lib.errors import CourseError
-from course_lib.mitigation import Config, plot_groups, plot_iosm, plot_mmd, plot_sheet, plot_training, plots, stream
+from course_lib.mitigation import Config, plot_groups, plot_iosm, plot_mmd, plot_training, plots, stream
+from course_lib.mitigation.sheet import sheet_pixels
 from course_lib.plotting import EXPLICIT, IMPLICIT, LiveFigure, encode_png, new_axes, new_figure
 
 TINY = {"n_train": 200, "n_test": 600, "epochs": 2, "cell": 8}
@@ -387,7 +388,7 @@ def tiles(sheet, data, rows, gap):
 @pytest.mark.parametrize(("rows", "gap"), [(3, 3), (4, 0), (1, 5)])
 def test_the_columns_of_a_sheet_are_the_digits(rows, gap):
     data = sample_data()
-    sheet = plot_sheet(data, rows=rows, gap=gap)
+    sheet = sheet_pixels(data, rows=rows, gap=gap)
     assert sheet.dtype == np.uint8
     assert sheet.shape == (rows * 30 + (rows - 1) * gap, 300 + 9 * gap, 3)
     for (digit, row), tile in tiles(sheet, data, rows, gap).items():
@@ -401,7 +402,7 @@ def test_the_columns_of_a_sheet_are_the_digits(rows, gap):
 def test_the_sheet_stays_put_while_the_strength_changes():
     weak, strong = sample_data(0.2), sample_data(0.4)
     assert torch.equal(weak.labels, strong.labels)
-    first, second = (tiles(plot_sheet(data), data, 3, 3) for data in (weak, strong))
+    first, second = (tiles(sheet_pixels(data), data, 3, 3) for data in (weak, strong))
     changed = 0
     for digit, row in first:
         index = torch.nonzero(weak.labels == digit)[row]
@@ -413,19 +414,19 @@ def test_the_sheet_stays_put_while_the_strength_changes():
 
 def test_a_sheet_draws_no_more_images_than_it_shows():
     data = sample_data()
-    plot_sheet(data)
+    sheet_pixels(data)
     assert data._images is None
 
 
 @pytest.mark.parametrize("rows", [0, -1, 1.5, "three"])
 def test_the_rows_of_a_sheet_must_be_a_number(rows):
     with pytest.raises(CourseError, match="rows must be a "):
-        plot_sheet(sample_data(), rows=rows)
+        sheet_pixels(sample_data(), rows=rows)
 
 
 def test_a_sheet_needs_enough_images_of_each_digit():
     with pytest.raises(CourseError, match="A sheet of 100 rows needs 100 images of each digit"):
-        plot_sheet(sample_data(), rows=100)
+        sheet_pixels(sample_data(), rows=100)
 
 
 # The static figure
@@ -436,7 +437,7 @@ def test_the_static_figure_shows_the_sheet_and_the_run(result):
     figure = plots.static_figure(data, result)
     assert isinstance(figure, Figure)
     *_, sheet = figure.axes
-    assert np.array_equal(sheet.images[0].get_array(), plot_sheet(data))
+    assert np.array_equal(sheet.images[0].get_array(), sheet_pixels(data))
     assert plots.caption(result.config) in [text.get_text() for text in figure.texts]
     shown = redraw(figure)
     assert shown.std() > 10

@@ -6,7 +6,8 @@
 from course_lib.mitigation.experiment import Config, Evaluation, Result, run, stream
 from course_lib.mitigation.methods import METHODS, Method, Setting
 from course_lib.mitigation.panel import panel
-from course_lib.mitigation.plots import plot_groups, plot_iosm, plot_mmd, plot_sheet, plot_training
+from course_lib.mitigation.plots import plot_groups, plot_iosm, plot_mmd, plot_training
+from course_lib.mitigation.sheet import plot_sheet
 
 __all__ = [
     "METHODS", "Config", "Evaluation", "Method", "Result", "Setting", "panel", "plot_groups", "plot_iosm",

@@ -32,7 +32,7 @@ from course_lib.training import (
 
 GROUPS = ("majority", "minority")
 QUICK = 500  # test images that an evaluation on the way looks at; the last one looks at all
-MAX_KEPT = 2**29  # bytes of images kept in memory; larger sets are drawn batch by batch
+MAX_KEPT = 2**27  # bytes of images kept in memory; larger sets are drawn batch by batch
 
 
 @dataclass(frozen=True)

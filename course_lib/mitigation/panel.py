@@ -20,6 +20,7 @@ from course_lib.keep import KeptRuns
 from course_lib.mitigation import plots
 from course_lib.mitigation.experiment import Config, Result, prepare, standard_of, stream
 from course_lib.mitigation.methods import METHODS, Setting
+from course_lib.mitigation.sheet import sheet_pixels
 from course_lib.panel import Panel, Picture
 from course_lib.plotting import encode_png
 
@@ -130,7 +131,7 @@ class BiasPanel(Panel):
         except CourseError:  # no MNIST, say
             self.sheet.fresh(False)
             raise
-        self.sheet.show(encode_png(plots.plot_sheet(data, rows=4)))
+        self.sheet.show(encode_png(sheet_pixels(data, rows=4)))
         strength = ", ".join(f"{s:.2f}" for s in sorted(set(data.strength)))
         text = f"Forty training images, four of each digit, at bias strength {strength}; {SOURCES[data.source]}."
         self.label({"sheet": text})

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -20,8 +19,9 @@ from matplotlib.patches import Patch
 from course_lib import metrics
 from course_lib.data.biased_mnist import VARIABLES, BiasedMNIST
 from course_lib.data.digits import SOURCES
-from course_lib.errors import CourseError, require_integer
+from course_lib.errors import CourseError
 from course_lib.mitigation.experiment import GROUPS, Config, Result
+from course_lib.mitigation.sheet import plot_sheet
 from course_lib.plotting import (
     EXPLICIT,
     IMPLICIT,
@@ -211,25 +211,6 @@ class RunPicture(LiveFigure):
             self.refresh()
 
 
-def plot_sheet(data: BiasedMNIST, *, rows: int = 3, gap: int = 3) -> np.ndarray:
-    """Return a sheet of images, uint8 [height, width, 3]: one column per digit, ``rows`` images each.
-
-    Which images stand on it depends on the labels alone, so that it stays put while the bias changes.
-    Raises `CourseError` if there are too few images. Taught in: notebook 07.
-    """
-    rows = require_integer("rows", rows, 1)
-    chosen = [torch.nonzero(data.labels == digit).flatten()[:rows] for digit in range(10)]
-    if min(map(len, chosen)) < rows:
-        raise CourseError(f"A sheet of {rows} rows needs {rows} images of each digit; make more images.")
-    tiles = data.batch(torch.cat(chosen)).permute(0, 2, 3, 1).numpy()
-    size = tiles.shape[1] + gap
-    sheet = np.full((rows * size - gap, 10 * size - gap, 3), 255, dtype=np.uint8)
-    for i, tile in enumerate(tiles):
-        top, left = i % rows * size, i // rows * size
-        sheet[top : top + size - gap, left : left + size - gap] = tile
-    return sheet
-
-
 def plot_iosm(
     results: Sequence[Result], standards: Sequence[Result], *, axes: Sequence[Axes] | None = None
 ) -> Sequence[Axes]:
@@ -297,9 +278,7 @@ def static_figure(data: BiasedMNIST, result: Result | None) -> Figure:
         for plot, (left, width) in zip(picture.plots, RunPicture.SPANS, strict=True):
             plot.ax.set_position((left, 0.09, width, 0.36))
         sheet = picture.figure.add_axes((0.06, 0.57, 0.88, 0.36))
-        sheet.imshow(plot_sheet(data), interpolation="nearest")
-        sheet.set(xticks=[], yticks=[])
-        sheet.spines[:].set_visible(False)
+        plot_sheet(data, ax=sheet).set_title("")
     if result is None:
         picture.title.set_text(f"training images, no run yet · {SOURCES[data.source]} · seed {data.seed}")
     else:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import inspect
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from typing import get_args
 
 from torch import Tensor
 
-from course_lib.errors import CourseError
+from course_lib.errors import CourseError, require_choice
 from course_lib.mitigation.methods.base import Knows, Method, Setting
 from course_lib.mitigation.methods.gdro import GDRO
 from course_lib.mitigation.methods.irm import IRMv1
@@ -67,6 +68,8 @@ class Registry(Mapping[str, type[Method]]):
         if inspect.isclass(method):
             if not issubclass(method, Method):
                 raise CourseError(f"The class {method.__name__} must be a subclass of mitigation.Method.")
+            require_choice(f"{method.__name__}.knows", method.knows, get_args(Knows))
+            method.title, method.idea = title or method.title or name, idea or method.idea
         elif callable(method):
             method = from_function(name, method, title=title, idea=idea)
         else:

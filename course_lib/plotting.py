@@ -51,8 +51,10 @@ def new_axes(ax: Axes | None, width: float = 4.5, height: float = 3.0, columns: 
         return ax
     import matplotlib.pyplot as plt  # late: a library that never shows a window need not load it
 
+    # Outside of the style: the first figure turns a notebook's display of figures on, for good.
+    figure = plt.figure(figsize=(width, height), layout="constrained")
     with mpl.rc_context(STYLE):
-        return plt.subplots(1, columns, figsize=(width, height), layout="constrained")[1]
+        return figure.subplots(1, columns)
 
 
 def encode_png(pixels: np.ndarray) -> bytes:

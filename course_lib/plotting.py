@@ -45,7 +45,7 @@ def new_figure(width: float, height: float, **options: object) -> Figure:
     return figure
 
 
-def new_axes(ax: Axes | None, width: float = 4.5, height: float = 3.0, columns: int = 1) -> Axes:
+def new_axes(ax: Axes | None, width: float = 6.0, height: float = 3.2, columns: int = 1) -> Axes:
     """Return ``ax``, or new axes in a new pyplot figure, which a notebook shows by itself."""
     if ax is not None:
         return ax

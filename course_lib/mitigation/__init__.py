@@ -3,10 +3,12 @@
 ``mitigation.panel()`` opens the lab; ``run`` and the ``plot_`` functions do the same without it.
 """
 
-from course_lib.mitigation.experiment import Config, Evaluation, Result, run, stream
+from course_lib.mitigation.config import Config
+from course_lib.mitigation.experiment import run, stream
 from course_lib.mitigation.methods import METHODS, Method, Setting
 from course_lib.mitigation.panel import panel
 from course_lib.mitigation.plots import plot_groups, plot_iosm, plot_mmd, plot_training
+from course_lib.mitigation.result import Evaluation, Result
 from course_lib.mitigation.sheet import plot_sheet
 
 __all__ = [

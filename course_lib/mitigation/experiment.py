@@ -3,193 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator, Iterator
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
-import pandas as pd
 from torch import nn
 
 from course_lib import metrics
-from course_lib.data import biased_mnist, digits
+from course_lib.data import biased_mnist
 from course_lib.data.biased_mnist import UNBIASED, VARIABLES, BiasedMNIST
-from course_lib.data.render import require_cell
-from course_lib.errors import CourseError, require_choice, require_integer, require_number
-from course_lib.mitigation.methods import METHODS, Method
-from course_lib.networks import NETWORKS, make_network
-from course_lib.randomness import MAX_SEED, generator
-from course_lib.training import (
-    Images,
-    Progress,
-    TrainingSet,
-    fit,
-    predict,
-    progress_bar,
-    require_device,
-    warm_up,
-)
+from course_lib.mitigation.config import Config
+from course_lib.mitigation.methods import METHODS
+from course_lib.mitigation.result import Evaluation, Result
+from course_lib.networks import make_network
+from course_lib.randomness import generator
+from course_lib.training import Images, Progress, TrainingSet, fit, predict, progress_bar, warm_up
 
-GROUPS = ("majority", "minority")
 QUICK = 500  # test images that an evaluation on the way looks at; the last one looks at all
 MAX_KEPT = 2**27  # bytes of images kept in memory; larger sets are drawn batch by batch
-
-
-@dataclass(frozen=True)
-class Config:
-    """Everything that decides a run; checked when made (`CourseError`), and usable as a key.
-
-    ``strength`` is one number in [0, 1] or a mapping from variables to numbers (the others: 0.1).
-    ``explicit`` is the bias variable that methods which know bias labels are told. ``settings`` are the
-    method's own (see ``METHODS[method].settings``). The test set is always unbiased (strength 0.1).
-    """
-
-    method: str = "StdM"
-    strength: float | tuple[float, ...] | Mapping[str, float] = 0.5
-    explicit: str = "distractor_shape"
-    source: str = "bundled"
-    seed: int = 0
-    epochs: int = 4
-    settings: tuple[tuple[str, float], ...] | Mapping[str, float] = ()
-    network: str = "laptop"
-    cell: int = 14
-    n_train: int = 8000
-    n_test: int = 2000
-    batch_size: int = 64
-    lr: float = 1e-2
-    weight_decay: float = 1e-2
-    one_cycle: bool = True
-    device: str = "cpu"
-    # The bias variable that the method is told: ``explicit``, or None for a method told nothing.
-    told: str | None = field(init=False, repr=False, compare=False, default=None)
-
-    def __post_init__(self):
-        strengths = self.strength
-        if isinstance(strengths, tuple) and len(strengths) == len(VARIABLES):
-            strengths = dict(zip(VARIABLES, strengths, strict=True))
-        strengths = biased_mnist.strengths(strengths)
-        same = len(set(strengths)) == 1
-        self._set("strength", strengths[0] if same else strengths)
-        require_choice("explicit", self.explicit, VARIABLES)
-        method = METHODS[self.method]
-        self._set("told", self.explicit if method.knows == "bias labels" else None)
-        self._set("settings", self._changed_settings(method))
-        require_choice("source", self.source, digits.SOURCES)
-        require_choice("network", self.network, NETWORKS)
-        self._set("seed", require_integer("seed", self.seed, 0, MAX_SEED))
-        self._set("epochs", require_integer("epochs", self.epochs, 1, 100))
-        self._set("n_train", require_integer("n_train", self.n_train, 100, biased_mnist.MAX_IMAGES))
-        self._set("n_test", require_integer("n_test", self.n_test, 100, biased_mnist.MAX_IMAGES))
-        self._set("cell", require_cell(self.cell))
-        if self.network == "laptop" and self.cell % 2:
-            raise CourseError(f"cell must be even for the laptop network, which halves the image; it was {self.cell}.")
-        self._set("batch_size", require_integer("batch_size", self.batch_size, 2, 100_000))
-        self._set("lr", require_number("lr", self.lr, 0, 100))
-        self._set("weight_decay", require_number("weight_decay", self.weight_decay, 0, 100))
-        require_device(self.device)
-
-    def _set(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, value)  # the way to normalise a field of a frozen dataclass
-
-    def _changed_settings(self, method: type[Method]) -> tuple[tuple[str, float], ...]:
-        """Return the settings that are not the method's defaults, so that equal runs have equal keys."""
-        try:
-            given = dict(self.settings)
-        except (TypeError, ValueError):
-            raise CourseError(f"settings must map names to numbers; they were {self.settings!r}.") from None
-        checked, defaults = method.check(given), method.check({})
-        return tuple(sorted((name, value) for name, value in checked.items() if value != defaults[name]))
-
-    def strengths(self) -> dict[str, float]:
-        """Return the strength of each of the seven variables."""
-        given = self.strength if isinstance(self.strength, tuple) else (self.strength,) * len(VARIABLES)
-        return dict(zip(VARIABLES, given, strict=True))
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What a network says of the unbiased test images after ``step`` steps.
-
-    correct, n: int arrays [7 variables, 2] for majority and minority; unbiased: the mean over groups;
-    predicted: int64 [N test images].
-    """
-
-    step: int
-    correct: np.ndarray
-    n: np.ndarray
-    unbiased: float
-    predicted: np.ndarray = field(repr=False)
-
-    def groups(self) -> pd.DataFrame:
-        """Return one row per variable and group: variable, group, n, accuracy, low, high (95 %)."""
-        index = pd.MultiIndex.from_product([VARIABLES, GROUPS], names=["variable", "group"])
-        table = metrics.accuracy_table(self.correct.ravel(), self.n.ravel())
-        return pd.concat([index.to_frame(index=False), table], axis=1)
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """A run so far: its losses [steps done] and evaluations; ``finished`` once all steps are done."""
-
-    config: Config
-    steps: int
-    losses: tuple[float, ...]
-    evaluations: tuple[Evaluation, ...]
-
-    def __repr__(self) -> str:
-        c = self.config
-        return (
-            f"<{c.method}, strength {c.strength}, {c.source} digits, seed {c.seed}: step {self.step} of {self.steps}, "
-            f"unbiased accuracy {self.unbiased_accuracy:.3g}>"
-        )
-
-    @property
-    def step(self) -> int:
-        return len(self.losses)
-
-    @property
-    def loss(self) -> float:
-        """The loss of the latest step."""
-        return self.losses[-1]
-
-    @property
-    def finished(self) -> bool:
-        return bool(self.evaluations) and self.evaluations[-1].step == self.steps
-
-    @property
-    def unbiased_accuracy(self) -> float:
-        """The latest unbiased accuracy: the mean over the groups (value, digit) of all variables."""
-        return self.evaluations[-1].unbiased if self.evaluations else float("nan")
-
-    def groups(self) -> pd.DataFrame:
-        """Return the latest accuracies: variable, group, n, accuracy, low, high."""
-        return self.evaluations[-1].groups()
-
-    def mmd(self) -> pd.DataFrame:
-        """Return the latest majority/minority differences: variable, mmd, low, high, kind.
-
-        kind is "explicit" for the variable that the method was told, else "implicit".
-        """
-        table = metrics.mmd(self.groups())
-        return table.assign(kind=[self.kind(v) for v in table["variable"]])
-
-    def kind(self, variable: str) -> str:
-        """Return "explicit" for the variable that this run's method was told, else "implicit"."""
-        return "explicit" if variable == self.config.told else "implicit"
-
-    def summary(self) -> dict[str, object]:
-        """Return one row for a table of runs: the settings, unbiased accuracy, worst minority, MMDs."""
-        c, groups, mmd = self.config, self.groups(), self.mmd().set_index("variable")["mmd"]
-        strength = "/".join(f"{s:g}" for s in c.strength) if isinstance(c.strength, tuple) else c.strength
-        row = {"method": c.method, "strength": strength, "told": c.told or "nothing", "digits": c.source}
-        row |= {"seed": c.seed, "epochs": c.epochs, "unbiased accuracy": self.unbiased_accuracy}
-        row["worst minority"] = groups.loc[groups["group"] == "minority", "accuracy"].min()
-        return row | {f"MMD {v}": value for v, value in mmd.items()}
-
-    def mean_iosm(self, standard: Result) -> dict[str, float]:
-        """Return the improvement over a StdM run, averaged over the variables, for both groups."""
-        table = metrics.iosm(self.groups(), standard.groups()).groupby("group")["iosm"].mean()
-        return {f"IOSM {group}": table[group] for group in GROUPS}
 
 
 def run(config: Config | None = None, *, progress: bool = True, **changes: object) -> Result:

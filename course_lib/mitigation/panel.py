@@ -18,8 +18,10 @@ from course_lib.data.digits import SOURCES
 from course_lib.errors import CourseError
 from course_lib.keep import KeptRuns
 from course_lib.mitigation import plots
-from course_lib.mitigation.experiment import Config, Result, prepare, standard_of, stream
+from course_lib.mitigation.config import Config
+from course_lib.mitigation.experiment import prepare, standard_of, stream
 from course_lib.mitigation.methods import METHODS, Setting
+from course_lib.mitigation.result import Result
 from course_lib.mitigation.sheet import sheet_pixels
 from course_lib.panel import Panel, Picture
 from course_lib.plotting import encode_png

@@ -20,7 +20,8 @@ from course_lib import metrics
 from course_lib.data.biased_mnist import VARIABLES, BiasedMNIST
 from course_lib.data.digits import SOURCES
 from course_lib.errors import CourseError
-from course_lib.mitigation.experiment import GROUPS, Config, Result
+from course_lib.mitigation.config import Config
+from course_lib.mitigation.result import GROUPS, Result
 from course_lib.mitigation.sheet import plot_sheet
 from course_lib.plotting import (
     EXPLICIT,

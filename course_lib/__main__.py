@@ -12,6 +12,11 @@ if sys.version_info < (3, 11):
     )
     sys.exit(1)
 
+if not __package__:  # started as a folder: python /path/to/course_lib
+    from pathlib import Path
+
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from course_lib.cli import main
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from course_lib import environment
-from course_lib.errors import CourseError
+from course_lib.errors import CourseError, require_choice
 
 EPILOG = """\
 Start with:  python -m course_lib lab
@@ -43,6 +43,8 @@ def _run(arguments: list[str]) -> int:
         return options.run(options)
     if options.run is run_lab:  # a slip is told before a long installation, not after it
         _check_lab(options)
+    if options.run is run_bench:
+        _check_bench(options)
     if options.extras is None:
         python = environment.find_ready()
     else:
@@ -66,8 +68,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         options.pytest = arguments[1:]  # all of it is pytest's, options too
     else:
         options = parser.parse_args(arguments)
-    if options.run is run_data and not options.name:
-        options.extras = None
     return options
 
 
@@ -110,7 +110,7 @@ def make_parser() -> argparse.ArgumentParser:
         "MNIST is an alternative to the digits that come with scikit-learn.",
     )
     data.add_argument("name", nargs="?", choices=["mnist"], help="what to download; without it, list what is there")
-    data.set_defaults(run=run_data, extras=())
+    data.set_defaults(run=run_data, extras=None)
 
     doctor = commands.add_parser(
         "doctor",
@@ -142,6 +142,14 @@ def _check_lab(options: argparse.Namespace) -> None:
     if options.reset is not None:
         lab.find_lesson(options.reset)
     lab.choose_port(options.port)
+    lab.check_work()
+
+
+def _check_bench(options: argparse.Namespace) -> None:
+    from course_lib import bench
+
+    for name in options.names:
+        require_choice("measurement", name, bench.BENCHES)
 
 
 def run_lab(options: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from course_lib import environment
+from course_lib.data import idx
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 INSTALLED_BROWSERS = (  # where macOS and Windows keep them, off the search path
@@ -50,9 +51,12 @@ def check_all() -> Iterator[Finding]:
     """Yield everything that the doctor looks at."""
     yield Finding("Python", f"{platform.python_version()}   {sys.executable}")
     yield Finding("system", f"{platform.platform()}, {os.cpu_count()} cores")
-    yield check_environment()
-    yield from check_packages()
-    if importlib.util.find_spec("torch"):
+    found = check_environment()
+    yield found
+    if found.needed:  # what happens to be in this Python is of no use to anybody
+        yield Finding("packages", "come with the environment")
+    else:
+        yield from check_packages()
         yield from _careful("device", _check_device)
         yield from _careful("threads", _check_threads)
     yield from check_data()
@@ -117,12 +121,7 @@ def check_data() -> Iterator[Finding]:
         yield Finding("bundled digits", "1,797, with scikit-learn")
     else:
         yield Finding("bundled digits", "not here", "they come with the environment", needed=True)
-    try:
-        from course_lib.data.digits import find_mnist
-    except ImportError:
-        yield Finding("MNIST", "is looked for when the environment is there")
-        return
-    folder = find_mnist()
+    folder = idx.find_mnist()
     advice = "" if folder else "optional: `python -m course_lib data mnist` downloads it (11 MB)"
     yield Finding("MNIST", str(folder or "not here"), advice)
 

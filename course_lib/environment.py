@@ -15,8 +15,10 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -157,26 +159,54 @@ def call(
     cwd: Path | None = None,
     pass_fds: Sequence[int] = (),
     started: Callable[[subprocess.Popen], object] | None = None,
+    hushed: bool = False,
 ) -> tuple[int, bool]:
     """Run a child; return its exit status, and whether Ctrl-C came, which is left to the child.
 
-    started: called with the child as soon as it runs.
+    started: called with the child as soon as it runs. hushed: Ctrl-C comes to the child, and to all that it
+    has started, by way of this process, and what they say on stderr from then on (tracebacks) is dropped.
     """
     came = []
+    apart = {}
+    if hushed:
+        apart = {"stderr": subprocess.PIPE, "start_new_session": True}
+        if os.name == "nt":
+            apart["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP
 
     def note(number: int, _frame: object) -> None:
         came.append(number)
+        if hushed:
+            return _stop_group(child, number)
         # A terminal sends Ctrl-C to the child as well; from elsewhere a signal comes to this process only.
         if number == signal.SIGTERM or (os.name != "nt" and not (sys.stdin and sys.stdin.isatty())):
             child.send_signal(number)
 
-    with subprocess.Popen(command, env=env, cwd=cwd, pass_fds=pass_fds) as child:
+    def relay() -> None:
+        for line in child.stderr:
+            if signal.SIGINT not in came:
+                sys.stderr.write(line)
+                sys.stderr.flush()
+
+    with subprocess.Popen(command, env=env, cwd=cwd, pass_fds=pass_fds, errors="replace", **apart) as child:
         before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
+            if hushed:
+                (reader := threading.Thread(target=relay)).start()
             if started:
                 started(child)
             status = child.wait()
+            if hushed:
+                reader.join()
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
     return (status if status >= 0 else 128 - status), signal.SIGINT in came
+
+
+def _stop_group(child: subprocess.Popen, number: int) -> None:
+    """Pass a signal on to a child that leads a group, and to the whole group."""
+    if os.name == "nt":
+        child.send_signal(signal.CTRL_BREAK_EVENT)
+    else:
+        with suppress(OSError):  # it has ended by itself
+            os.killpg(child.pid, number)

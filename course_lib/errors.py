@@ -28,8 +28,7 @@ def require_number(what: str, value: object, low: float, high: float = math.inf)
     except (TypeError, ValueError):
         number = float("nan")
     if not (low <= number <= high and math.isfinite(number)):
-        span = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of at least {low:g}"
-        raise CourseError(f"{what} must be a number {span}; it was {value!r}.")
+        raise CourseError(f"{what} must be a number {_span(low, high)}; it was {value!r}.")
     return number
 
 
@@ -37,5 +36,9 @@ def require_integer(what: str, value: object, low: int, high: float = math.inf) 
     """Return ``value`` as int if it is a whole number in [low, high]; raise `CourseError` if not."""
     number = require_number(what, value, low, high)
     if number != int(number):
-        raise CourseError(f"{what} must be a whole number; it was {value!r}.")
+        raise CourseError(f"{what} must be a whole number {_span(low, high)}; it was {value!r}.")
     return int(number)
+
+
+def _span(low: float, high: float) -> str:
+    return f"from {low:.12g} to {high:.12g}" if math.isfinite(high) else f"of at least {low:.12g}"

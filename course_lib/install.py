@@ -237,7 +237,7 @@ def _pip(lock: Sequence[int], *arguments: str | Path) -> bool:
 
 def _run(lock: Sequence[int], *command: str | Path) -> int:
     """Run a child that holds the lock too, so that it is not overtaken if this process is killed."""
-    status, stopped = environment.call(command, env={**os.environ, "PIP_USER": "0"}, pass_fds=lock)
+    status, stopped = environment.call(command, env={**os.environ, "PIP_USER": "0"}, pass_fds=lock, hushed=True)
     if stopped:
         raise KeyboardInterrupt
     return status

@@ -26,8 +26,12 @@ FIRST = "00_start_here.ipynb"
 HOST = "127.0.0.1"
 
 # JupyterLab's start takes 2.4 s, 1.3 of them in rfc3987_syntax, which only checks the form of web
-# addresses in event schemas and may be absent; hidden, the server answers after 1.0 s.
-START = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyterlab.labapp import main; main()"
+# addresses in event schemas and may be absent; hidden, the server answers after 1.0 s. Until the server
+# has its own handler, Ctrl-C ends it without a traceback.
+START = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); sys.modules['rfc3987_syntax'] = None; "
+    "from jupyterlab.labapp import main; main()"
+)
 
 
 def find_lesson(number: str, notebooks: Path = NOTEBOOKS) -> str:
@@ -49,6 +53,7 @@ def prepare_work(notebooks: Path = NOTEBOOKS, work: Path = WORK, *, reset: str |
     Raises `CourseError` if there is no such lesson or ``work`` cannot be written to.
     """
     fresh = find_lesson(reset, notebooks) if reset is not None else ""
+    check_work(work)
     try:
         work.mkdir(parents=True, exist_ok=True)
         record = _read_record(work)
@@ -66,6 +71,15 @@ def prepare_work(notebooks: Path = NOTEBOOKS, work: Path = WORK, *, reset: str |
             f"Your notebooks cannot be put into {work} ({error.strerror or error}): "
             "make it a folder that you may write to, with some free space."
         ) from None
+
+
+def check_work(work: Path = WORK) -> None:
+    """Raise `CourseError` if something that is not a folder has the place of ``work``."""
+    if work.exists() and not work.is_dir():
+        raise CourseError(
+            f"{work} is a file, and your notebooks need a folder of that name: rename the file, then run the same "
+            "command again."
+        )
 
 
 def _list(notebooks: Path) -> list[Path]:

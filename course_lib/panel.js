@@ -33,6 +33,8 @@ function render({ model, el }) {
     root.addEventListener("pointerdown", press, true);
     window.addEventListener("pointerup", release);
     window.addEventListener("pointercancel", release);
+    window.addEventListener("blur", release);
+    model.set("held", false); // a page that was left while a slider was held never said so
     model.set("pixel_ratio", window.devicePixelRatio || 1);
     model.save_changes();
   };
@@ -43,6 +45,7 @@ function render({ model, el }) {
     observer.disconnect();
     window.removeEventListener("pointerup", release);
     window.removeEventListener("pointercancel", release);
+    window.removeEventListener("blur", release);
   };
 }
 export default { render };

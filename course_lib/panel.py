@@ -11,6 +11,7 @@ import html
 import io
 import threading
 import traceback
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from course_lib.errors import CourseError, require_choice
 from course_lib.plotting import BLANK, encode_png
 from course_lib.worker import Worker
 
+BUTTON = {"width": "80px", "flex": "0 0 auto"}
+_panels: weakref.WeakSet[Panel] = weakref.WeakSet()
 SETTLE = 0.3  # seconds without a move before a run starts: the pause between two key presses is shorter
 
 
@@ -65,23 +68,26 @@ class Panel:
     """
 
     PARTS: tuple[str, ...] = ("run", "stop", "status")
+    lock = threading.RLock()  # of all panels: JupyterLab may run callbacks in a thread of their own
 
     def __init__(self, controls: Mapping[str, widgets.Widget], *, hide: Iterable[str] = ()):
         self.controls = dict(controls)
+        if not isinstance(hide, Iterable):
+            raise CourseError(f"hide must name parts of the panel, such as ['seed']; it was {hide!r}.")
         self.hidden = frozenset([hide] if isinstance(hide, str) else hide)
         for name in self.hidden:
             require_choice("a part to hide", name, [*self.controls, *self.PARTS])
-        self.lock = threading.RLock()  # JupyterLab may run callbacks in a thread of their own
-        self.worker = Worker(self.fail)
+        self.worker = Worker(lambda error: self.publish(lambda: self.fail(error)))
+        _panels.add(self)
         self.helper = Helper()
         self.error: Exception | None = None
         self._quiet = self._wanted = False
 
-        self.status = widgets.HTML(layout=widgets.Layout(height="28px", flex="1 1 auto", overflow="hidden"))
-        self.details = widgets.HTML()  # the traceback of an error that is not the user's own
-        self.bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width="120px"))
-        self.run_button = widgets.Button(description="Run", icon="play", layout={"width": "80px"})
-        self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True, layout={"width": "80px"})
+        self.status = widgets.HTML(layout=widgets.Layout(height="28px", min_width="0", overflow="hidden"))
+        self.problem = widgets.HTML()  # an error in full, and where it came from if it is not the user's own
+        self.bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width="110px", flex="0 0 auto"))
+        self.run_button = widgets.Button(description="Run", icon="play", layout=BUTTON)
+        self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True, layout=BUTTON)
         self.run_button.on_click(self.guarded(lambda _: self.start()))
         self.stop_button.on_click(self.guarded(lambda _: self.stop()))
         for name, control in self.controls.items():
@@ -116,6 +122,8 @@ class Panel:
         """Run the experiment in ``delay`` seconds, in place of whatever runs now."""
         with self.lock:
             self._wanted = False
+            for other in [panel for panel in _panels if panel is not self and panel.worker.busy]:
+                other.stop()  # one core, one run: also that of a panel whose cell was run again
             self.stop_button.disabled = False
             self.worker.submit(self._job, delay)
 
@@ -152,9 +160,11 @@ class Panel:
             self.error = error
             own = isinstance(error, CourseError)
             text = str(error) if own else f"{type(error).__name__}: {error}"
-            self.status.value = f'<b class="course-error" role="alert">{html.escape(text)}</b>'
+            self.say("That did not work:")
             trace = "" if own else html.escape("".join(traceback.format_exception(error)))
-            self.details.value = trace and f"<details><summary>Where</summary><pre>{trace}</pre></details>"
+            fold = trace and f"<details><summary>Where</summary><pre>{trace}</pre></details>"
+            message = html.escape(text, quote=False)
+            self.problem.value = f'<b class="course-error" role="alert">{message}</b>{fold}'
             self.run_button.disabled, self.stop_button.disabled = False, True
 
     def guarded(self, callback: Callable) -> Callable:
@@ -189,7 +199,7 @@ class Panel:
         """Return a box around ``children`` that is not shown if ``name`` is to be hidden."""
         if name in self.hidden:
             layout["display"] = "none"
-        return box(children, layout=widgets.Layout(**layout))
+        return box(children, layout=widgets.Layout(**({"flex": "0 0 auto"} | layout)))
 
     def frame(self, *rows: widgets.Widget) -> None:
         """Put the panel together, ready to be shown."""
@@ -198,7 +208,7 @@ class Panel:
                 control.layout.display = "none"
         style = widgets.HTML(f"<style>{STYLE}</style>", layout=widgets.Layout(display="none"))
         layout = widgets.Layout(width="850px", max_width="100%")
-        self.widget = widgets.VBox([self.helper, style, *rows, self.details], layout=layout)
+        self.widget = widgets.VBox([self.helper, style, *rows], layout=layout)
         self.widget.add_class("course-panel")
 
     def __repr__(self) -> str:
@@ -206,17 +216,19 @@ class Panel:
 
     def _repr_mimebundle_(self, **kwargs: object) -> object:
         # Where the widget cannot live (no kernel, an untrusted copy, a web page) its plain picture is shown.
-        buffer = io.BytesIO()
-        self.static().savefig(buffer, format="png")
-        png = base64.b64encode(buffer.getvalue()).decode()
-        return self.widget._repr_mimebundle_(**kwargs) | {"image/png": png, "text/plain": repr(self)}
+        bundle = self.widget._repr_mimebundle_(**kwargs) | {"text/plain": repr(self)}
+        if self.error is None:  # else there may be nothing to draw
+            buffer = io.BytesIO()
+            self.static().savefig(buffer, format="png")
+            bundle["image/png"] = base64.b64encode(buffer.getvalue()).decode()
+        return bundle
 
     def moved(self, control: widgets.Widget) -> None:
         """Answer a move of ``control``: stop the run, draw the preview, and run again once it is let go."""
         if self._quiet:
             return
         self.worker.cancel()
-        self.error, self.details.value = None, ""
+        self.error, self.problem.value = None, ""
         self._wanted = True
         try:
             self.preview()  # first of all: it is what the eye waits for
@@ -246,7 +258,9 @@ STYLE = """
 .course-panel img.course-stale { opacity: 0.35; }
 .course-panel img { object-fit: contain; }
 .course-panel table { font-size: 12px; line-height: 1.25; }
-.course-panel .course-error { color: #b00020; }
+.course-panel .course-error { color: var(--jp-error-color1, #b00020); white-space: normal; line-height: 1.4; }
+.course-panel .course-digits { display: flex; width: 537px; font-size: 12px; line-height: 1; }
+.course-panel .course-digits span { flex: 1; text-align: center; }
 .course-panel :focus-visible { outline: 2px solid #0173b2; outline-offset: 1px; }
 .course-panel .course-badge { border-radius: 9px; padding: 1px 8px; font-size: 12px; color: white; }
 """

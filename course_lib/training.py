@@ -17,9 +17,10 @@ from tqdm import tqdm
 
 from course_lib.errors import CourseError, require_integer, require_number
 
-# Chosen, not left to torch: networks this small gain nothing from a second thread, and on a busy
-# two-core machine two threads were measured 3 to 7 times slower than one.
-THREADS = require_integer("COURSE_THREADS", int(os.environ.get("COURSE_THREADS", "1")), 1, 1024)
+# Chosen, not left to torch: networks this small gain little from a second thread, and on a busy machine
+# two threads that wait for each other are several times slower than one.
+_threads = os.environ.get("COURSE_THREADS", "1")
+THREADS = require_integer("COURSE_THREADS", int(_threads) if _threads.isdecimal() else _threads, 1, 1024)
 torch.set_num_threads(THREADS)
 
 CHUNK = 100  # images that are evaluated in one go
@@ -70,7 +71,7 @@ class Objective:
         self.modules: list[nn.Module] = [network]  # what is trained, the network first
 
     def loss(self, batch: Batch) -> Tensor:
-        """Return the scalar loss of one batch."""
+        """Return the loss of one batch: one number, or one per sample, [B]."""
         return F.cross_entropy(self.network(batch.x), batch.y)
 
     def batches(self, size: int) -> Iterable[Tensor]:
@@ -80,7 +81,7 @@ class Objective:
     def step(self, batch: Batch, optimizer: torch.optim.Optimizer) -> float:
         """Take one optimiser step on one batch and return its loss."""
         optimizer.zero_grad()
-        loss = self.loss(batch)
+        loss = self.loss(batch).mean()  # of one number it is that number
         loss.backward()
         optimizer.step()
         return loss.item()
@@ -114,7 +115,8 @@ def fit(
 
     There are ``epochs * ceil(N / batch_size)`` steps. The learning rate follows one cycle that peaks at
     ``lr``, and Adam's beta1 the opposite one (torch's OneCycleLR; L. N. Smith, arXiv 1708.07120); with
-    ``one_cycle=False`` both stay as they are.
+    ``one_cycle=False`` both stay as they are. It trains on the device that the network and data are on;
+    `progress_bar` draws a bar of what it yields.
     ``evaluate(network, progress)`` is a generator that returns a result and yields now and then on its way
     there, so that a run can be cancelled inside an evaluation too. It runs every ``evaluate_every`` steps
     and after the last one. Raises `CourseError` for settings out of range or a loss that is not finite.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 
 Job = Callable[[], Iterator[None]]
@@ -26,6 +28,7 @@ class Worker:
         self._running = 0  # the ticket of the job that runs
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
+        atexit.register(_leave, weakref.ref(self))
 
     def submit(self, job: Job, delay: float = 0.0) -> None:
         """Start ``job`` in ``delay`` seconds, in place of whatever waits or runs now."""
@@ -98,3 +101,10 @@ class Worker:
                 self._thread = None
                 self._changed.notify_all()
             return job
+
+
+def _leave(worker: weakref.ref[Worker]) -> None:
+    """Let a running job come to its next pause: a thread inside torch when Python ends aborts the process."""
+    if (left := worker()) is not None and (thread := left._thread) is not None:
+        left.cancel()
+        thread.join(5)

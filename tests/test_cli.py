@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from course_lib import cli, doctor, environment, install
+from course_lib import cli, doctor, environment, install, lab
 from course_lib.doctor import Finding
 from course_lib.errors import CourseError
 
@@ -103,7 +103,7 @@ def test_commands_install_only_what_they_need(monkeypatch):
     for arguments in (["lab"], ["data", "mnist"], ["test", "-x"], ["bench"], ["doctor"], ["data"]):
         assert cli.main(arguments) == 5
         assert handed.pop() == arguments
-    assert asked == [(), (), ("test",), ("test",)]
+    assert asked == [(), ("test",), ("test",)]
 
 
 def test_a_slip_is_told_before_a_long_installation(monkeypatch, capsys):
@@ -111,6 +111,17 @@ def test_a_slip_is_told_before_a_long_installation(monkeypatch, capsys):
     monkeypatch.setattr(install, "ensure", lambda extras: pytest.fail("it installs"))
     assert cli.main(["lab", "--reset", "99"]) == 1
     assert capsys.readouterr().err.startswith("There is no lesson '99'; there are ")
+    assert cli.main(["bench", "import", "nonsense"]) == 1
+    assert "must be one of 'import', 'render', " in capsys.readouterr().err
+
+
+def test_a_file_in_the_place_of_work_is_told_before_a_long_installation(monkeypatch, capsys, tmp_path):
+    monkeypatch.delenv(environment.HANDED_OVER, raising=False)
+    monkeypatch.setattr(install, "ensure", lambda extras: pytest.fail("it installs"))
+    (tmp_path / "work").touch()
+    monkeypatch.setattr(lab.check_work, "__defaults__", (tmp_path / "work",))
+    assert cli.main(["lab"]) == 1
+    assert f"{tmp_path / 'work'} is a file, and " in capsys.readouterr().err
 
 
 def test_the_child_is_told_not_to_hand_over_again(monkeypatch, capfd):
@@ -149,14 +160,24 @@ def test_ctrl_c_is_left_to_the_child():
 
 
 @pytest.mark.usefixtures("here")
-def test_the_doctor_says_what_is_here(capsys):
+def test_the_doctor_says_what_is_here(capsys, monkeypatch):
+    monkeypatch.setattr(environment, "is_ready_here", lambda wanted: True)
     status = cli.main(["doctor"])
     said = capsys.readouterr().out
     names = [line[:16].strip() for line in said.splitlines() if line[0] != " "]
     for name in ("Python", "environment", "torch", "jupyterlab", "ipywidgets", "device", "threads", "bundled digits"):
         assert name in names
     assert names[-3:] == ["MNIST", "test browser", "free disk"]
-    assert status == ("environment     ready" not in said)
+    assert status == 0
+
+
+@pytest.mark.usefixtures("here")
+def test_without_an_environment_the_doctor_lists_no_packages(capsys, monkeypatch):
+    monkeypatch.setattr(environment, "is_ready_here", lambda wanted: False)
+    monkeypatch.setattr(environment, "find_fault", lambda wanted: "missing")
+    assert cli.main(["doctor"]) == 1
+    names = [line[:16].strip() for line in capsys.readouterr().out.splitlines() if line[0] != " "]
+    assert names[2:5] == ["environment", "packages", "bundled digits"]
 
 
 def test_the_doctor_runs_without_any_package_and_says_what_to_do():

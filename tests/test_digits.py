@@ -215,12 +215,12 @@ def assert_clear(path: Path, name: str, fault: str) -> None:
     assert str(path) in message
     assert fault in message
     assert "python -m course_lib data mnist" in message
-    assert 'source="bundled"' in message
+    assert "choose the bundled digits" in message
     assert "\n" not in message
 
 
 def test_missing_mnist_is_said_and_never_replaced(tmp_path, monkeypatch):
-    monkeypatch.setattr(digits, "_folders", lambda: [tmp_path / "mnist"])
+    monkeypatch.setattr(idx, "folders", lambda: [tmp_path / "mnist"])
     assert digits.find_mnist() is None
     with pytest.raises(CourseError, match="lacks MNIST's train-images-idx3-ubyte, train-labels") as caught:
         digits.load("mnist")
@@ -232,13 +232,13 @@ def test_mnist_is_looked_for_in_course_data_first(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_DATA", str(tmp_path))
     folder = tmp_path / "mnist"
     folder.mkdir()
-    assert digits.default_folder() == folder
+    assert idx.default_folder() == folder
     for name in idx.FILES:
         assert digits.find_mnist() != folder
         (folder / f"{name}.gz").touch()
     assert digits.find_mnist() == folder
     monkeypatch.delenv("COURSE_DATA")
-    assert digits.default_folder() == Path(digits.__file__).parents[2] / "data" / "mnist"
+    assert idx.default_folder() == Path(digits.__file__).parents[2] / "data" / "mnist"
 
 
 @needs_mnist

@@ -5,6 +5,8 @@ import gzip
 import hashlib
 import io
 import os
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from course_lib.data import digits, idx
+from course_lib.data import download, idx
 from course_lib.data.download import MIRRORS, download_mnist
 from course_lib.errors import CourseError
 
@@ -112,7 +114,7 @@ def refusal(folder: Path, *mirrors: str, timeout: float = 5.0) -> str:
         fetch(folder, *mirrors, timeout=timeout)
     message = str(caught.value)
     assert str(folder) in message
-    assert 'source="bundled"' in message
+    assert message.endswith("or go on without: the lessons use scikit-learn's digits.")
     assert "\n" not in message
     return message
 
@@ -126,8 +128,8 @@ def test_all_four_files_arrive_in_a_new_folder(tmp_path):
 def test_default_folder_is_where_digits_look(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_DATA", str(tmp_path))
     with serving(Mirror()) as url:
-        assert download_mnist(mirrors=[url], files=FILES, progress=False) == digits.default_folder()
-    assert digits.find_mnist() == tmp_path / "mnist"
+        assert download_mnist(mirrors=[url], files=FILES, progress=False) == idx.default_folder()
+    assert idx.find_mnist() == tmp_path / "mnist"
 
 
 def test_default_mirrors_are_two_and_encrypted():
@@ -238,7 +240,7 @@ def test_wrong_content_is_refused_and_leaves_nothing(tmp_path, files, fault):
     with serving(Mirror(files)) as bad, serving(Mirror()) as good:
         message = refusal(tmp_path, bad)
         assert fault in message
-        assert "copy the four .gz files into that folder" in message
+        assert f"copy {', '.join(ZIPPED)} into that folder" in message
         assert not list(tmp_path.iterdir())
         fetch(tmp_path, bad, good)
     assert_complete(tmp_path)
@@ -290,3 +292,18 @@ def test_progress_is_shown(tmp_path, capsys):
     with serving(Mirror()) as url:
         download_mnist(tmp_path, [url], files=FILES)
     assert f"{IMAGES}.gz: 100%" in capsys.readouterr().err
+
+
+def test_without_tqdm_progress_is_plain_percentages(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(download, "tqdm", None)
+    with serving(Mirror()) as url:
+        download_mnist(tmp_path, [url], files=FILES)
+        assert f"{IMAGES}.gz: 100%\n" in capsys.readouterr().err
+    fetch(tmp_path)
+    assert not capsys.readouterr().err
+
+
+def test_the_download_needs_the_standard_library_only():
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from course_lib.data import download; print(download.tqdm)"
+    command = [sys.executable, "-I", "-S", "-c", code, Path(download.__file__).parents[2]]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "None\n"

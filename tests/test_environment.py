@@ -19,7 +19,7 @@ import pytest
 from course_lib import environment, install
 from course_lib.errors import CourseError
 
-PARTS = ("__init__", "__main__", "cli", "doctor", "environment", "errors", "install", "lab")
+PARTS = ("__init__", "__main__", "cli", "doctor", "environment", "errors", "install")
 REQUIREMENTS = "alpha==1.0  # the main thing\nbeta>=1,<3\n"
 posix = pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 
@@ -50,7 +50,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Repo:
-    """A clone of the course, cut down to its start: `data mnist` says which Python runs it."""
+    """A clone of the course, cut down to its start: `lab` says which Python runs it."""
 
     def __init__(self, root: Path, wheels: Path, requirements: str = REQUIREMENTS):
         self.root, self.venv, self.requirements = root.resolve(), root.resolve() / ".venv", root / "requirements.txt"
@@ -58,10 +58,12 @@ class Repo:
         (root / "course_lib" / "data").mkdir(parents=True)
         for part in PARTS:
             shutil.copy(source / f"{part}.py", root / "course_lib")
-        (root / "course_lib" / "data" / "__init__.py").touch()
-        hook = "import sys\ndef download_mnist():\n    import alpha\n    return f'{sys.prefix} {alpha.version}'\n"
-        (root / "course_lib" / "data" / "download.py").write_text(hook)
-        hook = "def main(names):\n    import gamma\n    print('measured', *names)\n    return 7\n"
+        for part in ("__init__", "download", "idx"):
+            shutil.copy(source / "data" / f"{part}.py", root / "course_lib" / "data")
+        hook = "import sys\nchoose_port = check_work = lambda *_: None\ndef prepare_work(reset):\n    pass\n"
+        hook += "def serve(*_, browser):\n    import alpha\n    print(f'The lab is in {sys.prefix} {alpha.version}.')\n"
+        (root / "course_lib" / "lab.py").write_text(hook + "    return 0\n")
+        hook = "BENCHES = ('rendering', 'drag')\ndef main(names):\n    import gamma\n    print('measured', *names)\n    return 7\n"
         (root / "course_lib" / "bench.py").write_text(hook)
         (root / "pyproject.toml").write_text('[project.optional-dependencies]\ntest = ["gamma>=1"]\n')
         self.requirements.write_text(requirements)
@@ -91,9 +93,9 @@ class Repo:
 
     def start(self, **options: str) -> str:
         """Run a command that needs the lab's packages, in ``.venv`` and with success; return what it says."""
-        status, said = self.run("data", "mnist", **options)
+        status, said = self.run("lab", **options)
         assert status == 0, said
-        assert f"MNIST is in {self.venv}" in said
+        assert f"The lab is in {self.venv}" in said
         return said
 
     def python(self, *arguments: str, cwd: Path | None = None) -> str:
@@ -141,7 +143,7 @@ def test_a_second_start_is_quick_and_silent(ready: Repo):
     times = []
     for _ in range(3):
         begin = time.perf_counter()
-        assert ready.start() == f"MNIST is in {ready.venv} 1.0.\n"
+        assert ready.start() == f"The lab is in {ready.venv} 1.0.\n"
         times.append(time.perf_counter() - begin)
     assert min(times) < 1
 
@@ -156,23 +158,23 @@ def test_the_package_can_be_imported_from_any_folder(ready: Repo, tmp_path: Path
 
 def test_a_comment_in_the_requirements_changes_nothing(ready: Repo):
     ready.requirements.write_text("# new\n" + REQUIREMENTS)
-    assert ready.start() == f"MNIST is in {ready.venv} 1.0.\n"
+    assert ready.start() == f"The lab is in {ready.venv} 1.0.\n"
 
 
 def test_changed_requirements_are_installed(ready: Repo):
     ready.requirements.write_text("alpha==2.0\nbeta>=1,<3\n")
     said = ready.start()
     assert install.NEWS["changed"] in said
-    assert f"MNIST is in {ready.venv} 2.0." in said
+    assert f"The lab is in {ready.venv} 2.0." in said
 
 
 def test_an_update_that_cannot_be_had_leaves_the_environment_as_it_was(ready: Repo):
     ready.requirements.write_text("alpha==3.0\nbeta>=1,<3\n")
-    status, said = ready.run("data", "mnist")
+    status, said = ready.run("lab")
     assert status == 1
     assert "could not be installed" in said
     ready.requirements.write_text(REQUIREMENTS)
-    assert ready.start() == f"MNIST is in {ready.venv} 1.0.\n"
+    assert ready.start() == f"The lab is in {ready.venv} 1.0.\n"
 
 
 def test_extras_come_when_a_command_needs_them_and_the_status_is_the_commands(ready: Repo):
@@ -180,7 +182,7 @@ def test_extras_come_when_a_command_needs_them_and_the_status_is_the_commands(re
     status, said = ready.run("bench", "rendering", "drag")
     assert (status, install.NEWS["extra"] in said, "measured rendering drag" in said) == (7, True, True)
     assert ready.run("bench") == (7, "measured\n")
-    assert ready.start() == f"MNIST is in {ready.venv} 1.0.\n"
+    assert ready.start() == f"The lab is in {ready.venv} 1.0.\n"
 
 
 def test_a_package_removed_by_hand_is_installed_again(ready: Repo):
@@ -215,8 +217,8 @@ def test_a_moved_folder_is_not_trusted(ready: Repo):
 def test_a_fitting_python_is_used_as_it_is(repo: Repo, wheels: Path, tmp_path: Path):
     for wheel in ("alpha-1.0", "beta-1.5"):
         zipfile.ZipFile(wheels / f"{wheel}-py3-none-any.whl").extractall(tmp_path / "packages")
-    status, said = repo.run("data", "mnist", PYTHONPATH=str(tmp_path / "packages"))
-    assert (status, said) == (0, f"MNIST is in {sys.prefix} 1.0.\n")
+    status, said = repo.run("lab", PYTHONPATH=str(tmp_path / "packages"))
+    assert (status, said) == (0, f"The lab is in {sys.prefix} 1.0.\n")
     assert not repo.venv.exists()
 
 
@@ -231,6 +233,61 @@ def wait_for(condition, process: subprocess.Popen) -> None:
         time.sleep(0.005)
 
 
+def find_child(process: subprocess.Popen) -> int:
+    """Return the installer that the course has started: it is in a group of its own."""
+    told = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    return next(int(pid) for pid, parent in map(str.split, told.splitlines()) if int(parent) == process.pid)
+
+
+@posix
+@pytest.mark.parametrize("delay", [0.05, 0.3, 1.0, 2.0])
+def test_ctrl_c_shows_no_traceback_of_venv_or_pip(repo: Repo, delay: float):
+    process = repo.popen("lab")
+    wait_for((repo.venv / "course_lib.json").exists, process)
+    time.sleep(delay)
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=60)[0]
+    assert "Traceback" not in said
+    assert said.endswith("Stopped; run the same command again and it starts over.\n")
+    assert process.returncode == 130
+
+
+@posix
+def test_what_a_hushed_child_says_is_shown_until_it_is_stopped():
+    child = "import sys, time; print('a warning', file=sys.stderr, flush=True); print('up', flush=True); time.sleep(30)"
+    code = f"from course_lib.environment import call; import sys; print(call([sys.executable, '-c', {child!r}], hushed=True))"
+    command = [sys.executable, "-c", code]
+    process = subprocess.Popen(
+        command, cwd=environment.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    with process:
+        assert process.stdout.readline() == "up\n"
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.communicate(timeout=30) == ("(130, True)\n", "a warning\n")
+
+
+def test_a_download_needs_no_environment(repo: Repo):
+    hidden = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "COURSE_DATA": str(repo.root)}
+    status, said = repo.run("data", "mnist", **hidden)
+    assert status == 1
+    assert has_one_sentence(said)
+    assert "could not be downloaded" in said
+    assert not repo.venv.exists()
+
+
+def test_a_wrong_name_of_a_measurement_installs_nothing(repo: Repo):
+    status, said = repo.run("bench", "nonsense")
+    assert (status, has_one_sentence(said), "'rendering', 'drag'" in said) == (1, True, True)
+    assert not repo.venv.exists()
+
+
+def test_a_folder_can_be_started_like_a_script(repo: Repo, tmp_path: Path):
+    command = [sys.executable, repo.root / "course_lib", "--help"]
+    shown = subprocess.run(command, cwd=tmp_path, env=repo.variables, capture_output=True, text=True)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "course_lib" in shown.stdout
+
+
 @posix
 def test_installations_that_fail_or_are_stopped_are_never_trusted(repo: Repo):
     """One long story, because each step begins with the ruin that the step before has left."""
@@ -239,7 +296,7 @@ def test_installations_that_fail_or_are_stopped_are_never_trusted(repo: Repo):
     def begin_installation() -> subprocess.Popen:
         """Start, and return when pip is writing files into a new ``.venv``."""
         ruin = stamp.stat().st_mtime_ns if stamp.exists() else 0
-        process = repo.popen("data", "mnist")
+        process = repo.popen("lab")
 
         def is_writing() -> bool:
             new = stamp.exists() and stamp.stat().st_mtime_ns != ruin
@@ -250,7 +307,7 @@ def test_installations_that_fail_or_are_stopped_are_never_trusted(repo: Repo):
 
     # a package does not import: said, and the next start begins again
     repo.requirements.write_text(REQUIREMENTS + "bad\n")
-    status, said = repo.run("data", "mnist")
+    status, said = repo.run("lab")
     assert status == 1
     assert "a library is missing" in said.splitlines()[-1]
     assert not json.loads(stamp.read_text())["ready"]
@@ -258,14 +315,20 @@ def test_installations_that_fail_or_are_stopped_are_never_trusted(repo: Repo):
 
     # killed, with pip, while files are being written: what is there looks installed, and is not used
     process = begin_installation()
-    os.killpg(process.pid, signal.SIGKILL)
+    pip = find_child(process)
+    process.kill()
+    os.killpg(pip, signal.SIGKILL)
     assert install.NEWS["unfinished"] in process.communicate()[0]
     assert "not usable as it is (unfinished)" in repo.run("doctor")[1]
 
     # stopped with Ctrl-C
     process = begin_installation()
-    process.send_signal(signal.SIGINT)
+    pip = find_child(process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     said = process.communicate(timeout=60)[0]
+    assert "Traceback" not in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(pip, 0)
     assert install.NEWS["unfinished"] in said
     assert said.endswith("Stopped; run the same command again and it starts over.\n")
     assert process.returncode == 130
@@ -282,7 +345,7 @@ def test_installations_that_fail_or_are_stopped_are_never_trusted(repo: Repo):
 
 
 def test_two_starts_at_once_share_one_installation(repo: Repo):
-    first, second = repo.popen("data", "mnist"), repo.popen("data", "mnist")
+    first, second = repo.popen("lab"), repo.popen("lab")
     said = [process.communicate(timeout=120)[0] for process in (first, second)]
     assert [first.returncode, second.returncode] == [0, 0], said
     assert sorted(install.NEWS["missing"] in each for each in said) == [False, True]
@@ -294,10 +357,10 @@ def test_somebody_elses_environment_is_completed_and_kept(repo: Repo):
     mine = repo.venv / "mine.txt"
     mine.write_text("precious")
     assert install.NEWS["foreign"] in repo.start()
-    assert repo.start() == f"MNIST is in {repo.venv} 1.0.\n"
+    assert repo.start() == f"The lab is in {repo.venv} 1.0.\n"
     for python in (repo.venv / environment.PYTHON.relative_to(environment.VENV).parent).glob("python*"):
         python.unlink()
-    status, said = repo.run("data", "mnist")
+    status, said = repo.run("lab")
     assert status == 1
     assert has_one_sentence(said)
     assert "was not made by the course" in said
@@ -309,7 +372,7 @@ def test_somebody_elses_environment_is_completed_and_kept(repo: Repo):
 
 def run_with_patch(repo: Repo, tmp_path: Path, patch: str) -> tuple[int, str]:
     (tmp_path / "sitecustomize.py").write_text(patch)
-    return repo.run("data", "mnist", PYTHONPATH=str(tmp_path))
+    return repo.run("lab", PYTHONPATH=str(tmp_path))
 
 
 def test_too_little_disk_space_is_said_before_anything_is_made(repo: Repo, tmp_path: Path):
@@ -330,7 +393,7 @@ def test_a_python_without_ensurepip_is_told_what_to_install(repo: Repo, tmp_path
 
 def test_an_unwritable_folder_is_one_sentence(repo: Repo):
     (repo.root / ".venv.lock").mkdir()  # root, who runs tests in containers, may write to anything else
-    status, said = repo.run("data", "mnist")
+    status, said = repo.run("lab")
     assert status == 1
     assert has_one_sentence(said)
     assert "cannot be written to" in said

@@ -197,8 +197,10 @@ def test_a_config_can_be_changed_on_the_way():
 
 
 def test_an_unknown_field_is_refused():
-    with pytest.raises(TypeError, match="stength"):
+    with pytest.raises(CourseError, match="A run has no stength; it has method, strength"):
         mitigation.run(stength=0.5)
+    with pytest.raises(CourseError, match=r"takes a Config or settings by name.*'StdM'"):
+        mitigation.run("StdM")
 
 
 def test_a_progress_bar_shows_only_while_something_runs(capsys):
@@ -234,8 +236,8 @@ def test_every_network_runs():
 
 
 def test_missing_mnist_is_one_clear_sentence(monkeypatch, tmp_path):
-    monkeypatch.setattr("course_lib.data.digits._folders", lambda: [tmp_path])
-    with pytest.raises(CourseError, match="lacks MNIST's"):
+    monkeypatch.setattr("course_lib.data.idx.folders", lambda: [tmp_path])
+    with pytest.raises(CourseError, match="MNIST is not in"):
         run(source="mnist")
 
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,7 +105,13 @@ def test_a_broken_record_loses_nothing(kit: Path, work: Path, broken: str):
 def test_an_unwritable_folder_is_one_sentence(kit: Path, tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(CourseError, match=r"^Your notebooks cannot be put into .*: make it a folder .*\.$"):
-        lab.prepare_work(kit, tmp_path / "file")
+        lab.prepare_work(kit, tmp_path / "file" / "work")
+
+
+def test_a_file_called_work_is_told_to_be_renamed(kit: Path, tmp_path: Path):
+    (tmp_path / "work").touch()
+    with pytest.raises(CourseError, match=r"work is a file, .*: rename the file, then run the same command again\.$"):
+        lab.prepare_work(kit, tmp_path / "work")
 
 
 # ---- port and browser
@@ -183,6 +190,28 @@ def test_the_lab_runs_from_start_to_ctrl_c(work: Path):
     disabled = page_config["disabledExtensions"]
     assert {"@jupyterlab/apputils-extension:announcements", "@jupyterlab/extensionmanager-extension"} <= set(disabled)
     assert page_config["news"] == {"disabled": True}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
+@pytest.mark.parametrize("delay", [0.2, 0.5, 0.8])
+def test_ctrl_c_while_the_server_starts_shows_no_traceback(work: Path, delay: float):
+    code = "import sys; from pathlib import Path; from course_lib import lab; "
+    code += "sys.exit(lab.serve(lab.choose_port(), Path(sys.argv[1]), browser=False))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(work)],
+        cwd=environment.ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout.readline() == "Starting JupyterLab ...\n"
+        time.sleep(delay)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        said = process.communicate(timeout=30)[0]
+    assert "Traceback" not in said
+    assert f"What you saved is in {work}." in said
+    assert process.returncode == 0
 
 
 def test_the_users_own_settings_come_after_the_labs(monkeypatch):

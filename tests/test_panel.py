@@ -1,5 +1,7 @@
 """The lab's panel without a browser: what its controls do, and that no error is swallowed."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -163,12 +165,12 @@ def test_an_error_in_a_run_is_shown_and_raised(panel):
         panel.controls["method"].value = "Broken"
         with pytest.raises(RuntimeError, match="a student's mistake"):
             panel.wait(WAIT)
-        assert "RuntimeError: a student" in panel.status.value
-        assert "test_panel.py" in panel.details.value  # where it happened
+        assert "RuntimeError: a student's mistake" in panel.problem.value
+        assert "test_panel.py" in panel.problem.value  # where it happened
         panel.controls["method"].value = "StdM"
         panel.wait(WAIT)
         assert panel.result.finished
-        assert panel.details.value == ""
+        assert panel.problem.value == ""
     finally:
         mitigation.METHODS.remove("Broken")
 
@@ -180,8 +182,8 @@ def test_an_error_in_a_callback_is_shown_and_raised(panel, monkeypatch):
     monkeypatch.setattr(type(panel), "preview", fail)
     with pytest.raises(CourseError, match="The digits are gone"):
         panel.controls["strength"].value = 0.1
-    assert "The digits are gone." in panel.status.value
-    assert panel.details.value == ""  # a sentence for the user needs no traceback
+    assert "The digits are gone." in panel.problem.value
+    assert "<details>" not in panel.problem.value  # a sentence for the user needs no traceback
 
 
 def test_missing_mnist_is_one_sentence_that_says_what_to_do(panel, monkeypatch, tmp_path):
@@ -192,7 +194,7 @@ def test_missing_mnist_is_one_sentence_that_says_what_to_do(panel, monkeypatch, 
         pytest.skip("MNIST lies in the data folder")
     with pytest.raises(CourseError, match="python -m course_lib data mnist"):
         panel.controls["source"].value = "mnist"
-    assert "data mnist" in panel.status.value
+    assert "data mnist" in panel.problem.value
 
 
 def test_kept_runs_are_compared_with_stdm_and_saved(panel, tmp_path, monkeypatch):
@@ -227,7 +229,7 @@ def test_a_csv_that_cannot_be_written_is_one_sentence_and_loses_nothing(panel, t
     press(panel.kept.save_button)
     with pytest.raises(CourseError, match="could not be written"):
         panel.wait(WAIT)
-    assert "could not be written" in panel.status.value
+    assert "could not be written" in panel.problem.value
     assert len(panel.kept.runs) == 1
 
 
@@ -251,6 +253,7 @@ def test_hidden_parts_keep_their_values_and_unknown_ones_are_refused():
         ({"explicit": "colour"}, "'colour'"),
         ({"epochs": 0}, "epochs"),
         ({"speed": 2}, "no speed"),
+        ({"hide": 5}, "hide must name"),
     ],
 )
 def test_bad_state_is_one_clear_sentence(state, message):
@@ -292,3 +295,57 @@ def test_a_panel_says_its_state_in_words(panel):
     assert repr(panel).startswith("BiasPanel(")
     assert eval(repr(panel).replace("BiasPanel", "dict")) == panel.state()
     assert isinstance(panel, Panel)
+
+
+def test_keep_without_a_finished_run_keeps_nothing(panel):
+    press(panel.run_button)
+    panel.wait(WAIT)
+    panel.controls["seed"].value = 2
+    press(panel.kept.keep_button)  # the click came before the button went grey
+    panel.wait(WAIT)
+    assert panel.kept.runs == []
+    press(panel.kept.keep_button)
+    press(panel.kept.keep_button)
+    assert panel.kept.runs == [panel.result]
+
+
+def test_another_panel_leaves_a_saved_table_alone(panel, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bias_mitigation_runs.csv").write_text("earlier")
+    press(panel.run_button)
+    panel.wait(WAIT)
+    press(panel.kept.keep_button)
+    press(panel.kept.save_button)
+    press(panel.kept.save_button)
+    assert (tmp_path / "bias_mitigation_runs.csv").read_text() == "earlier"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bias_mitigation_runs-2.csv", "bias_mitigation_runs.csv"]
+
+
+def test_registering_another_method_leaves_settings_and_run_alone():
+    panel = mitigation.panel(method="GDRO", settings={"eta": 0.5}, **SMALL)
+    panel.wait(WAIT)
+    press(panel.run_button)
+    panel.wait(WAIT)
+    mitigation.METHODS.register("Other", lambda logits, y: logits.logsumexp(1))
+    mitigation.METHODS.remove("Other")
+    assert panel.state()["settings"] == {"eta": 0.5}
+    assert panel.result.finished
+    assert "GDRO, eta 0.5" in panel.result.summary()["method"]
+
+
+def test_replacing_the_chosen_method_outdates_its_picture(panel):
+    mitigation.METHODS.register("Mine", lambda logits, y: logits.logsumexp(1))
+    try:
+        panel.controls["method"].value = "Mine"
+        panel.wait(WAIT)
+        mitigation.METHODS.register("Mine", lambda logits, y: -logits.log_softmax(1)[range(len(y)), y])
+        assert panel.result is None
+        assert "course-stale" in panel.picture.widget._dom_classes
+    finally:
+        mitigation.METHODS.remove("Mine")
+
+
+def test_a_script_may_end_while_a_panel_works():
+    code = "from course_lib import mitigation; p = mitigation.panel(); p.start()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

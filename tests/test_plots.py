@@ -199,7 +199,7 @@ def test_a_plot_on_its_own_looks_like_the_panels(result):
 @pytest.mark.parametrize("source", SOURCES)
 def test_captions_name_the_digits_the_strength_the_method_and_what_it_was_told(source):
     told = plots.caption(Config(method="GDRO", explicit="texture_color", source=source, strength=0.35, seed=7))
-    assert told == f"GDRO (told the texture colour) · bias strength 0.35 · {SOURCES[source]} · seed 7"
+    assert told == f"GDRO (told the texture colour) · bias strength 0.35 · {SOURCES[source]} · seed 7 · 4 epochs"
     mixed = plots.caption(Config(strength={"digit_color": 0.9}, source=source))
     assert "told" not in mixed
     assert "0.10 / 0.90 / 0.10 / 0.10 / 0.10 / 0.10 / 0.10" in mixed

@@ -59,6 +59,8 @@ def sample(labels: torch.Tensor, strength: float | Mapping[str, float], generato
     Taught in: notebook 07.
     """
     odds = torch.tensor(strengths(strength), dtype=torch.float64)
+    if not isinstance(generator, torch.Generator):
+        raise CourseError(f"generator must be a torch.Generator; it was {generator!r}.")
     own = OWN[check_labels(labels).cpu()]
     draws = torch.rand(len(own), len(VARIABLES), 2, dtype=torch.float64, generator=generator)
     other = (draws[..., 1] * (SIZES - 1)).long()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from functools import lru_cache
 from importlib.util import find_spec
 from math import isqrt
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from course_lib.data import idx
+from course_lib.data.idx import find_mnist
 from course_lib.errors import CourseError, require_choice
 
 SOURCES = {
@@ -54,34 +54,16 @@ def load_shared(source: str = "bundled", split: str = "train") -> tuple[torch.Te
     return _bundled(split) if source == "bundled" else _mnist(_require_mnist(), split)
 
 
-def default_folder() -> Path:
-    """Return where MNIST belongs: ``$COURSE_DATA/mnist``, or if unset ``data/mnist`` beside the package."""
-    return _folders()[0]
-
-
-def find_mnist() -> Path | None:
-    """Return the folder in which all four MNIST files lie (not yet verified), or None."""
-    complete = (f for f in _folders() if all(idx.locate(f, name) for name in idx.FILES))
-    return next(complete, None)
-
-
-def _folders() -> list[Path]:
-    """The folders to search, in order."""
-    course_data = os.environ.get("COURSE_DATA")
-    beside = Path(__file__).resolve().parents[2] / "data" / "mnist"
-    return [Path(course_data).expanduser() / "mnist", beside] if course_data else [beside]
-
-
 # MNIST
 
 
 def _require_mnist() -> Path:
     folder = find_mnist()
     if folder is None:
-        searched = _folders()
-        lacking = {f: [name for name in idx.FILES if not idx.locate(f, name)] for f in searched}
-        best = min(searched, key=lambda f: len(lacking[f]))
-        raise CourseError(f"{best} lacks MNIST's {', '.join(lacking[best])}; {idx.REMEDY}.")
+        there = {f: sum(bool(idx.locate(f, name)) for name in idx.FILES) for f in idx.folders()}
+        best = max(there, key=there.get)
+        state = "not complete" if there[best] else "not"
+        raise CourseError(f"MNIST is {state} in {best}: {idx.REMEDY}.")
     return folder
 
 

@@ -1,20 +1,27 @@
-"""Fetching MNIST: two mirrors in turn, resumed where it broke off, checked, and put in place at once."""
+"""Fetching MNIST: two mirrors in turn, resumed where it broke off, checked, and put in place at once.
+
+Needs the standard library only, so that it can be had before anything is installed.
+"""
 
 from __future__ import annotations
 
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tqdm import tqdm
-
 from course_lib.data import idx
-from course_lib.data.digits import default_folder
-from course_lib.data.idx import FILES, IdxFile
+from course_lib.data.idx import FILES, IdxFile, default_folder
 from course_lib.errors import CourseError
+
+try:
+    from tqdm import tqdm
+except ImportError:
+    tqdm = None
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -22,6 +29,7 @@ MIRRORS = (
 )
 BLOCK = 2**16  # bytes read at a time
 ATTEMPTS = 3  # at one mirror, as long as each brings new bytes
+WITHOUT = "or go on without: the lessons use scikit-learn's digits"
 
 
 def download_mnist(
@@ -34,7 +42,7 @@ def download_mnist(
 ) -> Path:
     """Download MNIST's four files, compressed, and return the folder they lie in.
 
-    ``folder`` is by default `digits.default_folder`; ``mirrors`` are addresses to try in turn, ending in /;
+    ``folder`` is by default `idx.default_folder`; ``mirrors`` are addresses to try in turn, ending in /;
     ``files`` is what must come (see `idx.FILES`); ``timeout`` is how many seconds of silence count as a
     failure. Files that are already right stay; wrong ones are replaced once a right one has come. What
     broke off stays as a .part file, and the next call resumes it. Raises `CourseError`, one sentence, if
@@ -51,7 +59,7 @@ def download_mnist(
     except OSError as error:
         raise CourseError(
             f"{folder} cannot be written ({_why(error)}){_kept(folder)}; make room there, set COURSE_DATA "
-            'to another folder, or choose source="bundled".'
+            f"to another folder, {WITHOUT}."
         ) from error
     return folder
 
@@ -73,7 +81,7 @@ def _kept(folder: Path) -> str:
 def _is_right(folder: Path, name: str, files: Mapping[str, IdxFile]) -> bool:
     path = idx.locate(folder, name)
     try:
-        return path is not None and idx.read(path, name, files) is not None
+        return path is not None and bool(idx.verify(path, name, files))
     except CourseError:
         return False
 
@@ -103,7 +111,7 @@ def _fetch(
         return
     raise CourseError(
         f"{target} could not be downloaded ({'; '.join(failures)}); try again later{_kept(folder)}, "
-        'copy the four .gz files into that folder from a colleague, or choose source="bundled".'
+        f"copy {', '.join(f'{each}.gz' for each in files)} into that folder from another computer, {WITHOUT}."
     )
 
 
@@ -149,20 +157,34 @@ def _transfer(url: str, part: Path, timeout: float, progress: bool) -> None:
             have = 0
         length = response.headers.get("Content-Length")
         total = have + int(length) if length else None
-        bar = tqdm(
-            desc=url.rpartition("/")[2],
-            total=total,
-            initial=have,
-            unit="B",
-            unit_scale=True,
-            disable=not progress,
-        )
-        with bar, part.open("ab" if have else "wb") as file:
+        with _make_bar(url.rpartition("/")[2], have, total, progress) as bar, part.open("ab" if have else "wb") as file:
             for block in _blocks(response):
                 file.write(block)
                 bar.update(len(block))
     if total is not None and _size(part) < total:
         raise _Failure(f"broke off after {_size(part):,} of {total:,} bytes")
+
+
+def _make_bar(name: str, have: int, total: int | None, shown: bool) -> AbstractContextManager:
+    """Return a progress bar: tqdm's, or plain percentages where there is no tqdm yet."""
+    if tqdm is None:
+        return _Percentage(name, have, total, shown)
+    return tqdm(desc=name, initial=have, total=total, unit="B", unit_scale=True, disable=not shown)
+
+
+class _Percentage(AbstractContextManager):
+    def __init__(self, name: str, have: int, total: int | None, shown: bool):
+        self.name, self.have, self.total, self.shown, self.said = name, have, total, shown and total, ""
+
+    def update(self, count: int) -> None:
+        self.have += count
+        if self.shown and self.said != (now := f"{self.name}: {self.have * 100 // self.total}%"):
+            self.said = now
+            print(f"\r{now}", end="", file=sys.stderr, flush=True)
+
+    def __exit__(self, *_: object) -> None:
+        if self.said:
+            print(file=sys.stderr)
 
 
 def _open(url: str, have: int, timeout: float) -> HTTPResponse | None:

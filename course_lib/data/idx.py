@@ -1,20 +1,26 @@
-"""The four IDX files of MNIST: what each must hold, and one clear sentence if it does not."""
+"""The four IDX files of MNIST: where they lie, what each must hold, and one clear sentence if it does not.
+
+Reading one takes NumPy; all the rest is the standard library, so that a download needs no environment.
+"""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import math
+import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from course_lib.errors import CourseError
 
-REMEDY = 'fetch it with `python -m course_lib data mnist`, or choose source="bundled"'
+if TYPE_CHECKING:
+    import numpy as np
+
+REMEDY = "run `python -m course_lib data mnist` in a terminal, or choose the bundled digits"
 
 
 @dataclass(frozen=True)
@@ -37,22 +43,50 @@ FILES: Mapping[str, IdxFile] = {
 }
 
 
+def default_folder() -> Path:
+    """Return where MNIST belongs: ``$COURSE_DATA/mnist``, or if unset ``data/mnist`` beside the package."""
+    return folders()[0]
+
+
+def find_mnist() -> Path | None:
+    """Return the folder in which all four MNIST files lie (not yet verified), or None."""
+    return next((folder for folder in folders() if all(locate(folder, name) for name in FILES)), None)
+
+
+def folders() -> list[Path]:
+    """Return the folders in which MNIST is looked for, in order."""
+    course_data = os.environ.get("COURSE_DATA")
+    beside = Path(__file__).resolve().parents[2] / "data" / "mnist"
+    return [Path(course_data).expanduser() / "mnist", beside] if course_data else [beside]
+
+
 def locate(folder: Path, name: str) -> Path | None:
     """Return where file ``name`` lies in ``folder``: compressed (what a download writes) or else raw."""
     return next((path for path in (folder / f"{name}.gz", folder / name) if path.is_file()), None)
 
 
 def read(path: Path, name: str, files: Mapping[str, IdxFile] = FILES) -> np.ndarray:
-    """Return the verified bytes of IDX file ``name`` that lies at ``path`` (ending in .gz: compressed).
+    """Return what IDX file ``name`` holds as a read-only uint8 array of the shape in ``files[name]``.
 
-    Returns a read-only uint8 array of the shape in ``files[name]``. Raises `CourseError`, one sentence,
-    if the file cannot be read or is truncated, corrupt, swapped with another or simply not this file.
+    ``path`` is where it lies (ending in .gz: compressed). Raises what `verify` raises.
+    """
+    import numpy as np
+
+    data = verify(path, name, files)
+    return np.frombuffer(data, np.uint8, offset=_header_size(files[name].shape)).reshape(files[name].shape)
+
+
+def verify(path: Path, name: str, files: Mapping[str, IdxFile] = FILES) -> bytes:
+    """Return the uncompressed bytes of IDX file ``name`` that lies at ``path``, with the header.
+
+    Raises `CourseError`, one sentence, if the file cannot be read or is truncated, corrupt, swapped with
+    another or simply not this file.
     """
     data = _content(path)
     fault = find_fault(data, name, files)
     if fault:
         raise CourseError(f"{path} {fault}; {REMEDY}.")
-    return np.frombuffer(data, np.uint8, offset=_header_size(files[name].shape)).reshape(files[name].shape)
+    return data
 
 
 def find_fault(data: bytes, name: str, files: Mapping[str, IdxFile] = FILES) -> str | None:

@@ -10,8 +10,9 @@ from course_lib.mitigation.panel import panel
 from course_lib.mitigation.plots import plot_groups, plot_iosm, plot_mmd, plot_training
 from course_lib.mitigation.result import Evaluation, Result
 from course_lib.mitigation.sheet import plot_sheet
+from course_lib.mitigation.stored import three_seeds
 
 __all__ = [
     "METHODS", "Config", "Evaluation", "Method", "Result", "Setting", "panel", "plot_groups", "plot_iosm",
-    "plot_mmd", "plot_sheet", "plot_training", "run", "stream",
+    "plot_mmd", "plot_sheet", "plot_training", "run", "stream", "three_seeds",
 ]  # fmt: skip

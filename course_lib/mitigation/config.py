@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from course_lib.data import biased_mnist, digits
 from course_lib.data.biased_mnist import VARIABLES
@@ -66,7 +66,16 @@ class Config:
         self._set("batch_size", require_integer("batch_size", self.batch_size, 2, 100_000))
         self._set("lr", require_number("lr", self.lr, 0, 100))
         self._set("weight_decay", require_number("weight_decay", self.weight_decay, 0, 100))
+        require_choice("one_cycle", self.one_cycle, (True, False))
         require_device(self.device)
+
+    @classmethod
+    def of(cls, **values: object) -> Config:
+        """Return ``Config(**values)``; raise `CourseError` that lists the fields for an unknown one."""
+        known = [field.name for field in fields(cls) if field.init]
+        if unknown := sorted(values.keys() - set(known)):
+            raise CourseError(f"A run has no {', '.join(unknown)}; it has {', '.join(known)}.")
+        return cls(**values)
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)  # the way to normalise a field of a frozen dataclass
@@ -79,6 +88,10 @@ class Config:
             raise CourseError(f"settings must map names to numbers; they were {self.settings!r}.") from None
         checked, defaults = method.check(given), method.check({})
         return tuple(sorted((name, value) for name, value in checked.items() if value != defaults[name]))
+
+    def named(self) -> str:
+        """Return the method with the settings that were changed: "GDRO, eta 0.03"."""
+        return ", ".join([self.method, *(f"{name} {value:g}" for name, value in self.settings)])
 
     def strengths(self) -> dict[str, float]:
         """Return the strength of each of the seven variables."""

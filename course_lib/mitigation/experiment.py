@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import lru_cache
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import nn
 from course_lib import metrics
 from course_lib.data import biased_mnist
 from course_lib.data.biased_mnist import UNBIASED, VARIABLES, BiasedMNIST
+from course_lib.errors import CourseError
 from course_lib.mitigation.config import Config
 from course_lib.mitigation.methods import METHODS
 from course_lib.mitigation.result import Evaluation, Result
@@ -30,7 +31,10 @@ def run(config: Config | None = None, *, progress: bool = True, **changes: objec
     Pass a `Config`, its fields by name, or a `Config` and what to change. ``progress`` draws a progress bar.
     Raises `CourseError` for settings out of range. Taught in: notebook 07.
     """
-    config = replace(config, **changes) if config else Config(**changes)
+    if not isinstance(config, Config | None):
+        raise CourseError(f"run() takes a Config or settings by name, such as method='GDRO'; it was given {config!r}.")
+    given = {f.name: getattr(config, f.name) for f in fields(Config) if f.init} if config else {}
+    config = Config.of(**given | changes)
     results = stream(config)
     if progress and cached(config) is None:
         results = progress_bar(results, config.method)

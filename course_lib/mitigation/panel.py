@@ -19,6 +19,7 @@ from course_lib.errors import CourseError
 from course_lib.keep import KeptRuns
 from course_lib.mitigation import plots
 from course_lib.mitigation.config import Config
+from course_lib.mitigation.controls import NAMES, make_controls
 from course_lib.mitigation.experiment import prepare, standard_of, stream
 from course_lib.mitigation.methods import METHODS, Setting
 from course_lib.mitigation.result import Result
@@ -27,7 +28,6 @@ from course_lib.panel import Panel, Picture
 from course_lib.plotting import encode_png
 
 EVERY = 0.4  # seconds between two pictures of a run
-DIGITS = {"bundled": "scikit-learn (bundled)", "mnist": "MNIST (70,000)"}
 COLORS = {"nothing": "#007a5a", "bias labels": "#a34800"}  # of the badge that says what a method is told
 
 
@@ -40,10 +40,7 @@ def panel(*, hide: Iterable[str] = (), **state: object) -> BiasPanel:
     ``hide`` names controls or parts (sheet, picture, advanced, keep, run, stop, status) not to show.
     Raises `CourseError` for an unknown name or a value out of range. Taught in: notebook 07.
     """
-    known = [field.name for field in fields(Config) if field.init]
-    if unknown := sorted(state.keys() - set(known)):
-        raise CourseError(f"The panel has no {', '.join(unknown)}; it has {', '.join(known)}.")
-    return BiasPanel(Config(**state), hide)
+    return BiasPanel(Config.of(**state), hide)
 
 
 class BiasPanel(Panel):
@@ -52,7 +49,7 @@ class BiasPanel(Panel):
     PARTS = (*Panel.PARTS, "sheet", "picture", "advanced", "keep")
 
     def __init__(self, config: Config, hide: Iterable[str]):
-        super().__init__(_controls(config), hide=hide)
+        super().__init__(make_controls(config), hide=hide)
         self.strengths = config.strengths()  # of the seven variables; the sliders follow
         given = {field.name: (getattr(config, field.name), field.default) for field in fields(Config) if field.init}
         shown = {*NAMES, "settings"}
@@ -61,6 +58,7 @@ class BiasPanel(Panel):
         self.setting_row = widgets.HBox(layout={"min_height": "36px"})
         self.about = widgets.HTML(layout={"width": "284px", "height": "68px", "overflow": "hidden"})
         self.sheet, self.picture = Picture("sheet", 537, 213), Picture("picture", 840, 300)
+        self.caption = widgets.HTML()  # of the sheet
         self.run_picture = plots.RunPicture()
         self.iosm_picture = plots.IOSMPicture()
         self.kept = KeptRuns(
@@ -119,6 +117,8 @@ class BiasPanel(Panel):
         follow[self.controls["strength"]] = fmean(self.strengths.values())
         follow.pop(control, None)
         self.quietly(follow)
+        mixed = len(set(self.strengths.values())) > 1
+        self.controls["strength"].description = "mean strength" if mixed else "bias strength"
 
     def outdate(self) -> None:
         self.result = None
@@ -135,6 +135,8 @@ class BiasPanel(Panel):
             raise
         self.sheet.show(encode_png(sheet_pixels(data, rows=4)))
         strength = ", ".join(f"{s:.2f}" for s in sorted(set(data.strength)))
+        caption = f"Training images from {SOURCES[data.source]}. Strength 0.10 is no bias."
+        self.caption.value = f'<div style="font-size:12px;line-height:1.2">{caption}</div>'
         text = f"Forty training images, four of each digit, at bias strength {strength}; {SOURCES[data.source]}."
         self.label({"sheet": text})
 
@@ -152,8 +154,8 @@ class BiasPanel(Panel):
     def rescale(self, pixel_ratio: float) -> None:
         self.run_picture.scale(pixel_ratio)
         self.iosm_picture.scale(pixel_ratio)
-        if not self.worker.busy:
-            self.picture.show(self.run_picture.png())
+        if not self.worker.busy:  # else the next picture of the run has the new scale
+            self.picture.widget.value = self.run_picture.png()
         self.kept.show()
 
     def methods_changed(self) -> None:
@@ -165,7 +167,11 @@ class BiasPanel(Panel):
             control.options = list(METHODS)
             self._quiet = False
             self.quietly({control: chosen})
-            self._choose_method({})
+            if METHODS[chosen] is not self._method:  # the chosen one was replaced or removed
+                self.worker.cancel()
+                self._choose_method({})
+                self.outdate()
+                self.say(f"The methods have changed: Run to see {chosen}.", 0.0)
 
     # --- inside ---
 
@@ -197,7 +203,7 @@ class BiasPanel(Panel):
 
     def _choose_method(self, values: Mapping[str, float]) -> None:
         """Show what the chosen method is told, its idea, and its settings."""
-        method = METHODS[self.controls["method"].value]
+        self._method = method = METHODS[self.controls["method"].value]
         badge = f'<span class="course-badge" style="background:{COLORS[method.knows]}">told: {method.knows}</span>'
         text = f"{badge} <b>{html.escape(method.title)}.</b> {html.escape(method.idea)}"
         self.about.value = f'<div style="line-height:1.35;font-size:12px">{text}</div>'
@@ -222,14 +228,21 @@ class BiasPanel(Panel):
     def _build(self) -> None:
         main = [self.controls[name] for name in NAMES]
         left = widgets.VBox([*main[:2], self.about, *main[2:]], layout={"width": "290px"})
-        sheet = self.part("sheet", self.sheet.widget)
+        digits = "".join(f"<span>{digit}</span>" for digit in range(10))
+        sheet = self.part(
+            "sheet",
+            self.caption,
+            self.sheet.widget,
+            widgets.HTML(f'<div class="course-digits">{digits}</div>'),
+            box=widgets.VBox,
+        )
         sliders = widgets.GridBox(
             [self.controls[name] for name in VARIABLES],
             layout={"grid_template_columns": "repeat(auto-fill, 274px)", "grid_gap": "0 4px", "width": "100%"},
         )
         tip = "Set each bias on its own, and the settings of the method"
         self.fold = widgets.ToggleButton(
-            False, description="Advanced", icon="sliders", tooltip=tip, layout={"width": "110px"}
+            False, description="Advanced", icon="sliders", tooltip=tip, layout={"width": "110px", "flex": "0 0 auto"}
         )
         self.advanced = self.part("advanced", sliders, self.setting_row, box=widgets.VBox, width="100%")
         self.fold.observe(self.guarded(lambda change: self._unfold(change["new"])), "value")
@@ -240,44 +253,17 @@ class BiasPanel(Panel):
             self.part("keep", self.kept.keep_button),
             self.part("advanced", self.fold),
         ]
-        status = self.part("status", self.bar, self.status, flex="1 1 auto", align_items="center")
+        status = self.part("status", self.bar, self.status, flex="1 1 300px", min_width="0", align_items="center")
         self.frame(
             widgets.HBox([left, sheet], layout={"flex_flow": "row wrap", "align_items": "center"}),
-            widgets.HBox([*buttons, status], layout={"align_items": "center", "min_height": "40px"}),
+            widgets.HBox(
+                [*buttons, status], layout={"align_items": "center", "min_height": "40px", "flex_flow": "row wrap"}
+            ),
+            self.problem,
             self.advanced,
             self.part("picture", self.picture.widget),
             self.part("keep", self.kept.widget),
         )
-
-
-NAMES = {  # the main controls in the order of the tab key, and what a screen reader calls them
-    "strength": "bias strength of all seven variables",
-    "method": "mitigation method",
-    "explicit": "explicit variable: what the method is told",
-    "source": "digits",
-    "seed": "seed",
-    "epochs": "epochs",
-}
-
-
-def _controls(config: Config) -> dict[str, widgets.Widget]:
-    wide = {"style": {"description_width": "90px"}, "layout": {"width": "284px"}}
-    slider = {"min": 0.0, "max": 1.0, "step": 0.05, "readout_format": ".2f"}
-    strengths = config.strengths()
-    titles = [(variable.title, name) for name, variable in VARIABLES.items()]
-    sources = [(DIGITS[name], name) for name in SOURCES]
-    controls = {
-        "strength": widgets.FloatSlider(fmean(strengths.values()), description="bias strength", **slider, **wide),
-        "method": widgets.Dropdown(options=list(METHODS), value=config.method, description="method", **wide),
-        "explicit": widgets.Dropdown(options=titles, value=config.explicit, description="explicit", **wide),
-        "source": widgets.Dropdown(options=sources, value=config.source, description="digits", **wide),
-        "seed": widgets.BoundedIntText(config.seed, min=0, max=2**31, description="seed", **wide),
-        "epochs": widgets.BoundedIntText(config.epochs, min=1, max=100, description="epochs", **wide),
-    }
-    narrow = {"style": {"description_width": "124px"}, "layout": {"width": "270px"}}
-    for name, variable in VARIABLES.items():
-        controls[name] = widgets.FloatSlider(strengths[name], description=variable.title, **slider, **narrow)
-    return controls
 
 
 def _progress(result: Result) -> str:
@@ -292,6 +278,8 @@ def table(runs: list[Result]) -> pd.DataFrame:
     rows = []
     for run in runs:
         standard = standard_of(run.config)
-        gains = run.mean_iosm(standard) if standard else {}
+        gains = (
+            run.mean_iosm(standard) if standard else dict.fromkeys(("IOSM majority", "IOSM minority"), "no StdM run")
+        )
         rows.append(run.summary() | gains)
     return pd.DataFrame(rows)

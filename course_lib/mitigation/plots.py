@@ -174,6 +174,9 @@ def _plot(kind: type, result: Result, ax: Axes | None) -> Axes:
     if alone:
         text = textwrap.fill(caption(result.config), 68)  # characters that fit the figure
         ax.figure.suptitle(text, fontsize=8, x=0.01, ha="left", color="#404040")
+    else:
+        where = "left" if ax.get_title(loc="left") else "center"
+        ax.set_title(f"{ax.get_title(loc=where)} ({result.config.source} digits)", loc=where)
     return ax
 
 
@@ -183,7 +186,7 @@ def caption(config: Config) -> str:
     each = c.strength if isinstance(c.strength, tuple) else (c.strength,)
     strength = " / ".join(f"{s:.2f}" for s in each)
     told = f" (told the {VARIABLES[c.told].title})" if c.told else ""
-    return f"{c.method}{told} · bias strength {strength} · {SOURCES[c.source]} · seed {c.seed}"
+    return f"{c.named()}{told} · bias strength {strength} · {SOURCES[c.source]} · seed {c.seed} · {c.epochs} epochs"
 
 
 class RunPicture(LiveFigure):
@@ -249,7 +252,7 @@ def label(config: Config) -> str:
     """Return a run's name in a legend: method, what it is told, strength, digits and seed."""
     strength = "mixed" if isinstance(config.strength, tuple) else f"{config.strength:.2f}"
     told = f" ({VARIABLES[config.told].title})" if config.told else ""
-    return f"{config.method}{told}\n{strength}, {config.source}, seed {config.seed}"
+    return f"{config.named()}{told}\n{strength}, {config.source}, seed {config.seed}, {config.epochs} epochs"
 
 
 class IOSMPicture(LiveFigure):

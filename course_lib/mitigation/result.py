@@ -89,7 +89,7 @@ class Result:
         """Return one row for a table of runs: the settings, unbiased accuracy, worst minority, MMDs."""
         c, groups, mmd = self.config, self.groups(), self.mmd().set_index("variable")["mmd"]
         strength = "/".join(f"{s:g}" for s in c.strength) if isinstance(c.strength, tuple) else c.strength
-        row = {"method": c.method, "strength": strength, "told": c.told or "nothing", "digits": c.source}
+        row = {"method": c.named(), "strength": strength, "told": c.told or "nothing", "digits": c.source}
         row |= {"seed": c.seed, "epochs": c.epochs, "unbiased accuracy": self.unbiased_accuracy}
         row["worst minority"] = groups.loc[groups["group"] == "minority", "accuracy"].min()
         return row | {f"MMD {v}": value for v, value in mmd.items()}

@@ -38,7 +38,7 @@ class Registry(Mapping[str, type[Method]]):
         self._listeners: weakref.WeakSet = weakref.WeakSet()
 
     def __getitem__(self, name: str) -> type[Method]:
-        if name not in self._methods:
+        if not isinstance(name, str) or name not in self._methods:
             raise CourseError(f"There is no method {name!r}; there are {', '.join(self._methods)}.")
         return self._methods[name]
 
@@ -61,14 +61,18 @@ class Registry(Mapping[str, type[Method]]):
         A loss is a number per sample, [B], or one number. Raises `CourseError` for anything else.
         Taught in: notebook 07.
         """
-        if not (isinstance(name, str) and name.strip() and len(name) <= 24):
-            raise CourseError(f"A method's name must be a text of 1 to 24 characters; it was {name!r}.")
+        if not (isinstance(name, str) and name.isprintable() and name == name.strip() and 0 < len(name) <= 24):
+            raise CourseError(
+                f"A method's name must be a text of 1 to 24 characters, without spaces around it; it was {name!r}."
+            )
         if name in BUILT_IN:
             raise CourseError(f"{name!r} comes with the kit: give your method another name.")
         if inspect.isclass(method):
             if not issubclass(method, Method):
                 raise CourseError(f"The class {method.__name__} must be a subclass of mitigation.Method.")
             require_choice(f"{method.__name__}.knows", method.knows, get_args(Knows))
+            if not all(isinstance(s, Setting) and s.low <= s.default <= s.high for s in method.settings):
+                raise CourseError(f"{method.__name__}.settings must be Settings with a default between low and high.")
             method.title, method.idea = title or method.title or name, idea or method.idea
         elif callable(method):
             method = from_function(name, method, title=title, idea=idea)

@@ -246,8 +246,9 @@ def _run(lock: Sequence[int], *command: str | Path) -> int:
 def _link(site: Path) -> None:
     """Let ``.venv`` import course_lib from any folder; an environment that is shared may be read-only."""
     path = site / "course_lib.pth"
-    text = f"{ROOT}\n".encode(locale.getencoding())  # the encoding in which Python reads such files
-    with suppress(OSError):
+    # A folder whose name the encoding of such files lacks has to do without: the lab itself sets PYTHONPATH.
+    with suppress(OSError, UnicodeEncodeError):
+        text = f"{ROOT}\n".encode(locale.getencoding())
         if not path.exists() or path.read_bytes() != text:
             path.write_bytes(text)
 

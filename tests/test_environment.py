@@ -63,7 +63,8 @@ class Repo:
         hook = "import sys\nchoose_port = check_work = lambda *_: None\ndef prepare_work(reset):\n    pass\n"
         hook += "def serve(*_, browser):\n    import alpha\n    print(f'The lab is in {sys.prefix} {alpha.version}.')\n"
         (root / "course_lib" / "lab.py").write_text(hook + "    return 0\n")
-        hook = "BENCHES = ('rendering', 'drag')\ndef main(names):\n    import gamma\n    print('measured', *names)\n    return 7\n"
+        hook = "BENCHES = ('rendering', 'drag')\n"
+        hook += "def main(names):\n    import gamma\n    print('measured', *names)\n    return 7\n"
         (root / "course_lib" / "bench.py").write_text(hook)
         (root / "pyproject.toml").write_text('[project.optional-dependencies]\ntest = ["gamma>=1"]\n')
         self.requirements.write_text(requirements)
@@ -255,7 +256,8 @@ def test_ctrl_c_shows_no_traceback_of_venv_or_pip(repo: Repo, delay: float):
 @posix
 def test_what_a_hushed_child_says_is_shown_until_it_is_stopped():
     child = "import sys, time; print('a warning', file=sys.stderr, flush=True); print('up', flush=True); time.sleep(30)"
-    code = f"from course_lib.environment import call; import sys; print(call([sys.executable, '-c', {child!r}], hushed=True))"
+    code = "from course_lib.environment import call; import sys; "
+    code += f"print(call([sys.executable, '-c', {child!r}], hushed=True))"
     command = [sys.executable, "-c", code]
     process = subprocess.Popen(
         command, cwd=environment.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -91,8 +91,9 @@ class Browser:
         self.port, self.log = choose_port(), self.root / ".server.log"
         extra = ["--LabApp.expose_app_in_browser=True", "--IdentityProvider.token="]
         command = server_command(self.port, self.root, extra=extra)
-        with self.log.open("w") as log:
-            self.server = subprocess.Popen(command, env=server_environment(), stdout=log, stderr=log)
+        own = {f"JUPYTERLAB_{name}_DIR": str(self.root / f".{name}") for name in ("SETTINGS", "WORKSPACES")}
+        with self.log.open("w") as log:  # with settings of its own: no theme or layout of yours
+            self.server = subprocess.Popen(command, env=server_environment() | own, stdout=log, stderr=log)
         stack.callback(self.server.wait, 20)
         stack.callback(self.server.terminate)
 

@@ -733,3 +733,12 @@ def test_every_method_lowers_the_error_on_what_it_trains_on(name):
             objective.step(batch_of(x, data, index), optimizer)
     after = (objective.network(x).argmax(1) == labels).double().mean()
     assert after > 0.8 > before
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_trains_on_a_gpu_from_the_same_weights(name):
+    settings = {"method": name, "n_train": 200, "n_test": 100, "epochs": 1, "progress": False}
+    here, there = mitigation.run(**settings), mitigation.run(**settings, device="cuda")
+    assert there.finished
+    assert there.losses[0] == pytest.approx(here.losses[0], rel=1e-2)

@@ -116,7 +116,7 @@ class Browser:
         while not (self.page.evaluate(condition) if isinstance(condition, str) else condition()):
             if time.monotonic() > end:
                 raise TimeoutError(f"not true after {timeout} s: {condition}")
-            self.page.wait_for_timeout(30)
+            self.page.wait_for_timeout(20)
 
     def text(self, selector: str) -> str:
         """Return the visible text of the first element that matches."""

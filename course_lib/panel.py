@@ -1,6 +1,6 @@
 """The frame of every panel: controls on top, a picture that answers, and nothing that jumps.
 
-With the lessons' own ``panel.py`` this is the only file that knows ipywidgets. A lesson subclasses
+Only this file, ``keep.py`` and the lessons' own panels and controls know ipywidgets. A lesson subclasses
 `Panel`, names its controls, and says what to draw at each move and what to run once a control is let go.
 """
 
@@ -122,6 +122,7 @@ class Panel:
         """Run the experiment in ``delay`` seconds, in place of whatever runs now."""
         with self.lock:
             self._wanted = False
+            self._forget_error()
             for other in [panel for panel in _panels if panel is not self and panel.worker.busy]:
                 other.stop()  # one core, one run: also that of a panel whose cell was run again
             self.stop_button.disabled = False
@@ -228,7 +229,7 @@ class Panel:
         if self._quiet:
             return
         self.worker.cancel()
-        self.error, self.problem.value = None, ""
+        self._forget_error()
         self._wanted = True
         try:
             self.preview()  # first of all: it is what the eye waits for
@@ -243,6 +244,9 @@ class Panel:
     def _held(self, held: bool) -> None:
         if not held and self._wanted:  # let go after a move
             self.start(SETTLE)
+
+    def _forget_error(self) -> None:
+        self.error, self.problem.value = None, ""
 
     def _job(self) -> Iterator[None]:
         yield from self.work()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import matplotlib as mpl
 import numpy as np
@@ -73,6 +74,7 @@ class LiveFigure:
     def __init__(self, figure: Figure):
         self.figure = figure
         self._background = None
+        self._drawing = threading.Lock()  # a run draws in its thread, a new screen resolution in another
 
     def refresh(self) -> None:
         """Have the background drawn again with the next picture."""
@@ -80,18 +82,20 @@ class LiveFigure:
 
     def scale(self, pixel_ratio: float) -> None:
         """Draw ``pixel_ratio`` pixels for each one on the page (2 on a high-resolution screen)."""
-        self.figure.set_dpi(100 * pixel_ratio)
-        self.refresh()
+        with self._drawing:
+            self.figure.set_dpi(100 * pixel_ratio)
+            self.refresh()
 
     def png(self) -> bytes:
         """Return the figure as it is now, as PNG."""
-        canvas = self.figure.canvas
-        if self._background is None:
-            canvas.draw()  # leaves the animated artists out
-            self._background = canvas.copy_from_bbox(self.figure.bbox)
-        canvas.restore_region(self._background)
-        for ax in self.figure.axes:
-            for artist in sorted(ax.get_children(), key=lambda artist: artist.zorder):
-                if artist.get_animated():
-                    ax.draw_artist(artist)
-        return encode_png(np.asarray(canvas.buffer_rgba())[..., :3])
+        with self._drawing:
+            canvas = self.figure.canvas
+            if self._background is None:
+                canvas.draw()  # leaves the animated artists out
+                self._background = canvas.copy_from_bbox(self.figure.bbox)
+            canvas.restore_region(self._background)
+            for ax in self.figure.axes:
+                for artist in sorted(ax.get_children(), key=lambda artist: artist.zorder):
+                    if artist.get_animated():
+                        ax.draw_artist(artist)
+            return encode_png(np.asarray(canvas.buffer_rgba())[..., :3])

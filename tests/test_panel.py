@@ -349,3 +349,15 @@ def test_a_script_may_end_while_a_panel_works():
     code = "from course_lib import mitigation; p = mitigation.panel(); p.start()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_run_forgets_the_error_before_it(panel, tmp_path):
+    press(panel.run_button)
+    panel.wait(WAIT)
+    press(panel.kept.keep_button)
+    panel.kept.csv = tmp_path / "missing" / "runs.csv"
+    press(panel.kept.save_button)
+    assert "could not be written" in panel.problem.value
+    press(panel.run_button)
+    panel.wait(WAIT)
+    assert panel.problem.value == ""

@@ -119,7 +119,7 @@ def _training(config: Config) -> Iterator[Progress]:
 
 @lru_cache(maxsize=4)
 def dataset(source: str, split: str, strength, n: int, seed: int, cell: int, device: str) -> BiasedMNIST:
-    """Return `biased_mnist.make` of these arguments, kept: a new method or seed needs no new images."""
+    """Return `biased_mnist.make` of these arguments, kept: another method needs no new images."""
     if isinstance(strength, tuple):
         strength = dict(zip(VARIABLES, strength, strict=True))
     return biased_mnist.make(source, split, strength, n, seed, cell).to(device)

@@ -210,7 +210,9 @@ class BiasPanel(Panel):
         self.controls["explicit"].disabled = method.knows == "nothing"
         self.settings = {s.name: self._setting(s, values.get(s.name, s.default)) for s in method.settings}
         none = widgets.HTML(f"{html.escape(method.title)} has no settings.")
-        self.setting_row.children = list(self.settings.values()) or [none]
+        before, self.setting_row.children = self.setting_row.children, list(self.settings.values()) or [none]
+        for widget in before:
+            widget.close()
 
     def _setting(self, setting: Setting, value: float) -> widgets.BoundedFloatText:
         control = widgets.BoundedFloatText(

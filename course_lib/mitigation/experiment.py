@@ -15,7 +15,7 @@ from course_lib.data import biased_mnist
 from course_lib.data.biased_mnist import UNBIASED, VARIABLES, BiasedMNIST
 from course_lib.errors import CourseError
 from course_lib.mitigation.config import Config
-from course_lib.mitigation.methods import METHODS
+from course_lib.mitigation.methods import METHODS, Method
 from course_lib.mitigation.result import Evaluation, Result
 from course_lib.networks import make_network
 from course_lib.randomness import generator
@@ -63,25 +63,28 @@ def _key(config: Config) -> tuple[Config, type]:
     return told, METHODS[config.method]
 
 
-def stream(config: Config) -> Iterator[Result]:
+def stream(config: Config, method: type[Method] | None = None) -> Iterator[Result]:
     """Yield the growing `Result` after every step and pause; stop iterating to cancel.
 
-    A result that this process has already is yielded at once.
+    A result that this process has already is yielded at once. ``method``: a class to train with in place of
+    the one that ``config`` names; such a result is not kept.
     """
     config = replace(config)  # checks it again: its method may have been replaced since
-    known = cached(config)
+    known = None if method else cached(config)
     if known is not None:
         yield known
         return
     losses: list[float] = []
     evaluations: tuple[Evaluation, ...] = ()
-    for p in _training(config):
+    for p in _training(config, method or METHODS[config.method]):
         if p.step > len(losses):
             losses.append(p.loss)
         if p.evaluation is not None:
             evaluations = (*evaluations, p.evaluation)
         result = Result(config, p.steps, tuple(losses), evaluations)
         yield result
+    if method:
+        return
     _finished[_key(config)] = result
     while len(_finished) > 64:
         del _finished[next(iter(_finished))]
@@ -96,7 +99,7 @@ def prepare(config: Config) -> Iterator[None]:
         yield
 
 
-def _training(config: Config) -> Iterator[Progress]:
+def _training(config: Config, method: type[Method]) -> Iterator[Progress]:
     """Set up data, network and method from the seed, and start `fit`."""
     c = config
     train = dataset(c.source, "train", c.strength, c.n_train, c.seed, c.cell, c.device)
@@ -104,7 +107,7 @@ def _training(config: Config) -> Iterator[Progress]:
     told = None if c.told is None else train.values[:, list(VARIABLES).index(c.told)]
     data = TrainingSet(pictures(train), train.labels, told)
     network = make_network(c.network, generator(c.seed, "network"), c.device)
-    objective = METHODS[c.method](network, data, generator(c.seed, "training"), **dict(c.settings))
+    objective = method(network, data, generator(c.seed, "training"), **dict(c.settings))
     return fit(
         objective,
         epochs=c.epochs,

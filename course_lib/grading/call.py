@@ -1,0 +1,95 @@
+"""One call of a student's function: what it answered, or what went wrong, as plain data."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from course_lib.grading.plain import Other, Seed, decode, encode
+
+MAX_PRINTED = 1_000_000  # characters
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a call.
+
+    status: "answer", "not attempted", "error", and from the grader also "slow" or "died".
+    text: of an error, its type, message and place; of "died", how. printed: characters; changed: whether
+    the function changed its arguments.
+    """
+
+    status: str
+    value: Any = None
+    text: str = ""
+    printed: int = 0
+    changed: bool = False
+
+    @property
+    def error(self) -> str:
+        """The type of an error: "ZeroDivisionError"."""
+        return self.text.partition(":")[0] if self.status == "error" else ""
+
+
+class Counter(io.TextIOBase):
+    """Counts what is printed, and keeps none of it; ends a function that prints without end."""
+
+    def __init__(self):
+        self.count = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        self.count += len(text)
+        if self.count > MAX_PRINTED:
+            raise RuntimeError(f"it printed more than {MAX_PRINTED:,} characters")
+        return len(text)
+
+
+def call(function: Callable, arguments: bytes, harness: Callable | None = None) -> Outcome:
+    """Call ``function`` with a fresh copy of the encoded ``arguments`` and say what came of it.
+
+    With a ``harness``, it is that which is called, with the function before the arguments.
+
+    Nothing that the function does is raised here, except what ends the process.
+    """
+    given = decode(arguments)
+    printed = Counter()
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            passed = [a.generator() if isinstance(a, Seed) else a for a in given]
+            value = harness(function, *passed) if harness else function(*passed)
+    except NotImplementedError as error:
+        if not error.args:
+            return Outcome("not attempted")
+        return Outcome("error", text=describe(error, function), printed=printed.count)
+    except BaseException as error:  # SystemExit and the like, too: it is the student's, and it is shown
+        return Outcome("error", text=describe(error, function), printed=printed.count)
+    if value is NotImplemented or value is Ellipsis:
+        return Outcome("not attempted")
+    # What is kept must not change later, and must not be anything but plain.
+    return Outcome("answer", decode(encode(value)), printed=printed.count, changed=encode(given) != arguments)
+
+
+def describe(error: BaseException, function: Callable) -> str:
+    """Return an error as "Type: message, in line 3 of your function: `x = 1 / 0`"."""
+    try:
+        message = str(error).strip().split("\n")[0][:300]
+    except Exception:  # an error whose own text fails is the student's work, too
+        message = "(its message cannot be shown)"
+    text = f"{type(error).__name__}: {message}" if message else f"{type(error).__name__}:"
+    code = getattr(function, "__code__", None)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if code is not None and frame.filename == code.co_filename:
+            line = f" of {code.co_name}" if frame.name == code.co_name else f" of {frame.name}"
+            number = frame.lineno - code.co_firstlineno + 1 if frame.name == code.co_name else frame.lineno
+            return f"{text.rstrip(':')}, in line {number}{line}: {frame.line or ''}".rstrip(": ")
+    return text.rstrip(":")
+
+
+__all__ = ["Other", "Outcome", "call", "describe"]

@@ -208,6 +208,18 @@ def finish(work: Generator[Any, None, Any]) -> Any:
             return done.value
 
 
+def finish_with_bar(work: Generator[Any, None, Any], text: str) -> Any:
+    """Run a generator that yields what `progress_bar` takes, draw the bar, and return what it returns."""
+    result = []
+
+    def passing() -> Iterator[Any]:
+        result.append((yield from work))
+
+    for _ in progress_bar(passing(), text):
+        pass
+    return result[0]
+
+
 def progress_bar(progress: Iterable[Any], text: str) -> Iterator[Any]:
     """Pass on things that know their ``step``, ``steps`` and ``loss``, and draw a progress bar of them."""
     with tqdm(desc=text, leave=False, file=sys.stdout, mininterval=0.5, unit="step") as bar:

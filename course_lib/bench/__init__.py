@@ -20,6 +20,7 @@ BENCHES = {
     "methods": "compute",  # what a method costs, in runs of StdM
     "browser": "panels",  # start of the lab, drag, first point, memory
     "findings": "findings",  # what the lesson claims, over three seeds
+    "thresholds": "thresholds",  # how rarely grading by training misjudges
 }
 
 

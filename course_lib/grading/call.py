@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from course_lib.grading.plain import Other, Seed, decode, encode
+from course_lib.grading.plain import Seed, decode, encode
 
 MAX_PRINTED = 1_000_000  # characters
 
@@ -38,8 +38,7 @@ class Outcome:
 class Counter(io.TextIOBase):
     """Counts what is printed, and keeps none of it; ends a function that prints without end."""
 
-    def __init__(self):
-        self.count = 0
+    count = 0
 
     def writable(self) -> bool:
         return True
@@ -51,6 +50,17 @@ class Counter(io.TextIOBase):
         return len(text)
 
 
+_printed = Counter()
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """Count what is printed in here, for the `Outcome` of each call, and show none of it."""
+    _printed.count = 0
+    with contextlib.redirect_stdout(_printed), contextlib.redirect_stderr(_printed):
+        yield
+
+
 def call(function: Callable, arguments: bytes, harness: Callable | None = None) -> Outcome:
     """Call ``function`` with a fresh copy of the encoded ``arguments`` and say what came of it.
 
@@ -59,21 +69,20 @@ def call(function: Callable, arguments: bytes, harness: Callable | None = None) 
     Nothing that the function does is raised here, except what ends the process.
     """
     given = decode(arguments)
-    printed = Counter()
+    passed = [a.generator() if isinstance(a, Seed) else a for a in given]
+    before = _printed.count
     try:
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            passed = [a.generator() if isinstance(a, Seed) else a for a in given]
-            value = harness(function, *passed) if harness else function(*passed)
+        value = harness(function, *passed) if harness else function(*passed)
     except NotImplementedError as error:
         if not error.args:
             return Outcome("not attempted")
-        return Outcome("error", text=describe(error, function), printed=printed.count)
+        return Outcome("error", text=describe(error, function), printed=_printed.count - before)
     except BaseException as error:  # SystemExit and the like, too: it is the student's, and it is shown
-        return Outcome("error", text=describe(error, function), printed=printed.count)
+        return Outcome("error", text=describe(error, function), printed=_printed.count - before)
     if value is NotImplemented or value is Ellipsis:
         return Outcome("not attempted")
     # What is kept must not change later, and must not be anything but plain.
-    return Outcome("answer", decode(encode(value)), printed=printed.count, changed=encode(given) != arguments)
+    return Outcome("answer", decode(encode(value)), printed=_printed.count - before, changed=encode(given) != arguments)
 
 
 def describe(error: BaseException, function: Callable) -> str:
@@ -90,6 +99,3 @@ def describe(error: BaseException, function: Callable) -> str:
             number = frame.lineno - code.co_firstlineno + 1 if frame.name == code.co_name else frame.lineno
             return f"{text.rstrip(':')}, in line {number}{line}: {frame.line or ''}".rstrip(": ")
     return text.rstrip(":")
-
-
-__all__ = ["Other", "Outcome", "call", "describe"]

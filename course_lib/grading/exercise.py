@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from course_lib.grading.call import call
-from course_lib.grading.judge import Answer
-from course_lib.grading.plain import Seed, encode
-from course_lib.grading.sheet import Case, Sheet, Trial
+from course_lib.grading.judge import answer_of
+from course_lib.grading.plain import encode
+from course_lib.grading.sheet import Answer, Case, Sheet, Trial
 
 Numbers = Mapping[str, Any]  # the constants of an exercise that each student can have their own of
 
@@ -101,13 +101,15 @@ class Exercise:
             bound = functools.partial(function, **{k: v for k, v in numbers.items() if k in _keywords(function)})
             asked = zip(cases, inputs, right or [None] * len(cases), strict=True)
             return tuple(
-                Answer.of(call(bound, data, self.harness), case, self.summary, want) for case, data, want in asked
+                answer_of(call(bound, data, self.harness), case, self.summary, want) for case, data, want in asked
             )
 
         expected = answers(self.reference, ())
         return Sheet(
             **{name: getattr(self, name) for name in ("id", "title", "name", "parameters", "points", "core")},
             **{name: getattr(self, name) for name in ("rtol", "atol", "summary", "harness", "trial")},
+            numbers=numbers,
+            told=self.told,
             cases=tuple(cases),
             expected=expected,
             misconceptions=tuple((m.name, m.hint, answers(m.answer, expected)) for m in self.misconceptions),
@@ -122,6 +124,3 @@ def derive_seed(*parts: object) -> int:
     """Return a seed that follows from ``parts`` (such as a secret and an exercise), the same everywhere."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:4], "big")
-
-
-__all__ = ["Case", "Exercise", "Misconception", "Numbers", "Seed", "Sheet", "Trial", "derive_seed"]

@@ -4,36 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
 from course_lib.grading.call import Outcome
 from course_lib.grading.plain import Other, encode
-from course_lib.grading.sheet import Case, Sheet
+from course_lib.grading.sheet import Answer, Case, Sheet
 
 KINDS = {"b": "bool", "u": "int", "i": "int", "f": "float"}
 WORDS = {"bool": "True or False", "int": "whole numbers", "float": "decimal numbers"}
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer as it is compared: its form, its value (summarised, if it has the right form), or its error."""
-
-    form: list
-    value: Any = None
-    error: str = ""
-
-    @classmethod
-    def of(cls, outcome: Outcome, case: Case, summary: Callable | None, right: Answer | None = None) -> Answer:
-        """Return the comparable answer in ``outcome``; ``right`` is the right one, None for itself."""
-        if outcome.status != "answer":
-            return cls([], error=outcome.error or outcome.status)
-        form = form_of(outcome.value)
-        if right is not None and find_form_fault(form, right.form):
-            return cls(form)
-        return cls(form, summary(case.arguments, outcome.value) if summary else outcome.value)
 
 
 @dataclass(frozen=True)
@@ -60,6 +40,16 @@ class Verdict:
     hint: str = ""
     misconception: str = ""
     note: str = ""
+
+
+def answer_of(outcome: Outcome, case: Case, summary: Callable | None, right: Answer | None = None) -> Answer:
+    """Return the comparable answer in ``outcome``; ``right`` is the right one, None for itself."""
+    if outcome.status != "answer":
+        return Answer([], error=outcome.error or outcome.status)
+    form = form_of(outcome.value)
+    if right is not None and find_form_fault(form, right.form):
+        return Answer(form)
+    return Answer(form, summary(case.arguments, outcome.value) if summary else outcome.value)
 
 
 def form_of(value: object) -> list:
@@ -164,7 +154,7 @@ def judge(sheet: Sheet, outcomes: Sequence[Outcome]) -> Verdict:
     if outcomes and outcomes[0].status == "not attempted":
         return Verdict(sheet.id, sheet.title, "not attempted", 0, sheet.points)
     asked = list(zip(sheet.cases, outcomes, sheet.expected, strict=False))
-    answers = [Answer.of(outcome, case, sheet.summary, want) for case, outcome, want in asked]
+    answers = [answer_of(outcome, case, sheet.summary, want) for case, outcome, want in asked]
     faults = [find_fault(sheet, got, want, out) for got, (_, out, want) in zip(answers, asked, strict=True)]
     faults += [Fault("stopped", "It was stopped before.")] * (len(sheet.cases) - len(faults))
     faults = _find_unstable(sheet, outcomes, faults)
@@ -224,4 +214,3 @@ def _explain(sheet: Sheet, answers: Sequence[Answer], faults: Sequence[Fault | N
     right = len(faults) - len(wrong)
     some = f" It is right for {right} of {len(faults)} inputs." if right else ""
     return f"The form of its answer is right, the numbers are not yet.{some}", ""
-

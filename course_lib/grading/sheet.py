@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -12,6 +14,15 @@ class Case:
 
     arguments: tuple
     edge: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer as it is compared: its form, its value (summarised, if it has the right form), or its error."""
+
+    form: list
+    value: Any = None
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -34,7 +45,9 @@ class Trial:
 class Sheet:
     """An exercise as data: all that is needed to judge answers to some of its cases, without the solution.
 
-    expected: what a right answer gives for each case; misconceptions: name, hint, and what it gives.
+    name, parameters: of the student's function; expected: what a right answer gives for each case;
+    misconceptions: name, hint, and what it gives; numbers: the constants that the answers are for, and told:
+    what each of them is. For the rest see `Exercise`.
     """
 
     id: str
@@ -48,6 +61,49 @@ class Sheet:
     summary: Callable | None
     harness: Callable | None
     trial: Trial | None
+    numbers: Mapping[str, Any]
+    told: Mapping[str, str]
     cases: tuple[Case, ...]
-    expected: tuple
-    misconceptions: tuple[tuple[str, str, tuple], ...]
+    expected: tuple[Answer, ...]
+    misconceptions: tuple[tuple[str, str, tuple[Answer, ...]], ...]
+
+    def pack(self) -> dict[str, Any]:
+        """Return the sheet as plain data; its functions, which are the library's, by name."""
+        packed = {field.name: getattr(self, field.name) for field in fields(self)}
+        packed |= {name: name_of(getattr(self, name)) for name in ("summary", "harness")}
+        packed["trial"] = self.trial and {**vars(self.trial), "score": name_of(self.trial.score)}
+        packed["cases"] = [[case.arguments, case.edge] for case in self.cases]
+        packed["expected"] = [_row(answer) for answer in self.expected]
+        packed["misconceptions"] = [[name, hint, [_row(a) for a in given]] for name, hint, given in self.misconceptions]
+        return packed
+
+    @classmethod
+    def unpack(cls, packed: dict[str, Any]) -> Sheet:
+        """Return the sheet that was packed."""
+        values = dict(packed)
+        values |= {name: find_function(values[name]) for name in ("summary", "harness")}
+        trial = values["trial"]
+        values["trial"] = trial and Trial(**{**trial, "score": find_function(trial["score"])})
+        values["cases"] = tuple(Case(*case) for case in values["cases"])
+        values["expected"] = tuple(Answer(*answer) for answer in values["expected"])
+        values["misconceptions"] = tuple(
+            (name, hint, tuple(Answer(*answer) for answer in given)) for name, hint, given in values["misconceptions"]
+        )
+        return cls(**values)
+
+
+def _row(answer: Answer) -> list:
+    return [answer.form, answer.value, answer.error]
+
+
+def name_of(function: Callable | None) -> str | None:
+    """Return "module:name" of a function of the library."""
+    return function and f"{function.__module__}:{function.__qualname__}"
+
+
+def find_function(name: str | None) -> Callable | None:
+    """Return the function that `name_of` named."""
+    if name is None:
+        return None
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)

@@ -1,0 +1,126 @@
+"""The exercises of this edition: from their declarations, or, in a class edition, from a file without solutions."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from course_lib.errors import CourseError
+from course_lib.grading.plain import decode, encode
+from course_lib.grading.sheet import Sheet
+
+LESSONS = {"07": "mitigation"}  # lesson -> package that holds its exercises
+EDITION = Path(__file__).with_name("edition.zip")  # only in what a class gets
+
+
+def declared(lesson: str) -> tuple:
+    """Return the exercises of a lesson with their solutions; raise `CourseError` where there are none."""
+    if lesson not in LESSONS:
+        raise CourseError(f"Lesson {lesson!r} has no exercises; {', '.join(LESSONS)} have.")
+    if EDITION.exists():
+        raise CourseError("This is the edition for a class: the exercises' solutions are in the teacher's.")
+    return importlib.import_module(f"course_lib.{LESSONS[lesson]}.exercises").EXERCISES
+
+
+def exercise(id: str) -> Any:
+    """Return the declaration of one exercise, with its solution; raise `CourseError` where there is none."""
+    for one in declared(str(id).partition(".")[0]):
+        if one.id == id:
+            return one
+    raise CourseError(_unknown(id, [one.id for one in declared(str(id).partition(".")[0])]))
+
+
+def titles() -> dict[str, tuple[str, int]]:
+    """Return title and points of every exercise, by id."""
+    if EDITION.exists():
+        return {id: tuple(row) for id, row in _edition()["exercises"].items()}
+    return {one.id: (one.title, one.points) for lesson in LESSONS for one in declared(lesson)}
+
+
+def edition() -> str:
+    """Return the name of the release that this is; empty for the edition for self-study."""
+    return _edition()["release"] if EDITION.exists() else ""
+
+
+def own_numbers_by() -> str:
+    """Return what identifies a student in this edition ("student_id"); empty if all have the same numbers."""
+    return _edition()["by"] if EDITION.exists() else ""
+
+
+def visible(id: str, student: str = "") -> Sheet:
+    """Return the sheet that `check` uses; ``student`` where students have their own numbers.
+
+    Raises `CourseError` for an unknown exercise or student.
+    """
+    if id not in titles():
+        raise CourseError(_unknown(id, titles()))
+    return _visible(id, student if own_numbers_by() else "")
+
+
+def _unknown(id: object, known: Iterable[str]) -> str:
+    return f"There is no exercise {id!r}; there are {', '.join(known)}."
+
+
+@functools.lru_cache(maxsize=64)
+def _visible(id: str, student: str) -> Sheet:
+    if not EDITION.exists():
+        return exercise(id).sheet([visible_seed(id)])
+    with zipfile.ZipFile(EDITION) as book:
+        name = f"{key_of(student)}/{id}" if student or own_numbers_by() else f"all/{id}"
+        try:
+            data = book.read(name)
+        except KeyError:
+            raise CourseError(
+                f"{student!r} is not in the list of this class: check the spelling, or ask your teacher."
+            ) from None
+    return Sheet.unpack(decode(data))
+
+
+def _edition() -> Mapping[str, Any]:
+    return _read_index(EDITION.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)
+def _read_index(_changed: int) -> Mapping[str, Any]:
+    with zipfile.ZipFile(EDITION) as book:
+        return json.loads(book.read("edition.json"))
+
+
+def write_edition(path: Path, release: str, by: str, sheets: Mapping[str, Iterable[Sheet]]) -> None:
+    """Write the file that a class edition has in place of the exercises' solutions.
+
+    sheets: for each student (with ``by`` "", for the one key "") the visible sheets. The same bytes for the
+    same content.
+    """
+    first = next(iter(sheets.values()))
+    index = {"release": release, "by": by, "exercises": {s.id: [s.title, s.points] for s in first}}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as book:
+        _write(book, "edition.json", json.dumps(index).encode())
+        for student, theirs in sheets.items():
+            for sheet in theirs:
+                _write(book, f"{key_of(student) if by else 'all'}/{sheet.id}", encode(sheet.pack()))
+
+
+def _write(book: zipfile.ZipFile, name: str, data: bytes) -> None:
+    entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    book.writestr(entry, data)
+
+
+def key_of(student: str) -> str:
+    """Return the key of a student's sheets: case and spaces around an identifier do not matter."""
+    from course_lib.grading.exercise import derive_seed
+
+    return f"{derive_seed('student', student.strip().lower()):08x}"
+
+
+def visible_seed(id: str) -> int:
+    """Return the seed of the cases that students see."""
+    from course_lib.grading.exercise import derive_seed
+
+    return derive_seed("visible", id)

@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from course_lib import environment
 from course_lib.errors import CourseError, require_choice
@@ -127,7 +128,45 @@ def make_parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("names", nargs="*", metavar="name", help="what to measure (default: everything)")
     bench.set_defaults(run=run_bench, extras=("test",))
+    _add_grading(commands)
     return parser
+
+
+def _add_grading(commands: argparse._SubParsersAction) -> None:
+    release = commands.add_parser(
+        "release",
+        help="write what a class gets, and what its teacher keeps",
+        description="Write DIR/student, the course without the exercises' solutions, and DIR/teacher, with the "
+        "solved notebooks and the secret that the hidden cases follow from.",
+    )
+    release.add_argument("folder", type=Path, metavar="DIR", help="a new folder")
+    release.add_argument("--variant-by", metavar="ID", help="give each student their own numbers, by this column")
+    release.add_argument("--roster", type=Path, metavar="FILE", help="the list of students, a CSV file with a header")
+    release.add_argument("--nbgrader", action="store_true", help="write DIR/source in nbgrader's format instead")
+    release.set_defaults(run=run_release, extras=())
+
+    grade = commands.add_parser(
+        "grade",
+        help="grade a class",
+        description="Grade a folder or zip file of returned notebooks: one per student, a folder per student, "
+        "nbgrader's layout, or what Canvas and Moodle let you download. Ctrl-C keeps what is done.",
+    )
+    grade.add_argument("submissions", type=Path, metavar="SUBMISSIONS", help="folder or zip file")
+    grade.add_argument("--out", type=Path, metavar="DIR", required=True, help="where the results go")
+    grade.add_argument("--release", type=Path, metavar="DIR", help="the teacher's folder that `release` wrote")
+    grade.add_argument("--roster", type=Path, metavar="FILE", help="the list of students, a CSV file with a header")
+    grade.add_argument("--lesson", metavar="NN", help="lesson of notebooks whose name does not tell it")
+    grade.add_argument("--jobs", type=_positive, metavar="N", help="processes (default: one for each core)")
+    grade.add_argument("--resume", action="store_true", help="go on where an earlier run stopped")
+    grade.add_argument("--no-training", action="store_true", help="leave out exercises that are graded by training")
+    grade.add_argument("--dask", default="", metavar="ADDRESS", help="use this Dask cluster (tcp://HOST:8786)")
+    grade.set_defaults(run=run_grade, extras=())
+
+
+def _positive(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= 1024):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 1024; it was {text!r}")
+    return int(text)
 
 
 def _port(text: str) -> int:
@@ -186,6 +225,40 @@ def run_doctor(options: argparse.Namespace) -> int:
     from course_lib import doctor
 
     return doctor.report(doctor.check_all())
+
+
+def run_release(options: argparse.Namespace) -> int:
+    """Write what a class gets and what its teacher keeps."""
+    from course_lib.grading.release import release
+
+    key = release(options.folder, variant_by=options.variant_by, roster=options.roster)
+    print(
+        f"Release {key.release}: {options.folder / 'student'} is for your students, "
+        f"{options.folder / 'teacher'} is yours."
+    )
+    return 0
+
+
+def run_grade(options: argparse.Namespace) -> int:
+    """Grade a class."""
+    from dataclasses import replace
+
+    from course_lib.grading.grade import grade
+    from course_lib.grading.release import read_key
+
+    key = replace(read_key(options.release), training=not options.no_training)
+    count = grade(
+        options.submissions,
+        options.out,
+        key,
+        lesson=options.lesson,
+        roster=options.roster,
+        jobs=options.jobs,
+        resume=options.resume,
+        dask=options.dask,
+    )
+    print(f"{count} notebooks were marked: {options.out / 'summary.html'} shows the class, grades.csv the points.")
+    return 0
 
 
 def run_bench(options: argparse.Namespace) -> int:

@@ -59,7 +59,10 @@ def visible(id: str, student: str = "") -> Sheet:
     """
     if id not in titles():
         raise CourseError(_unknown(id, titles()))
-    return _visible(id, student if own_numbers_by() else "")
+    by = own_numbers_by()
+    if by and not student:
+        raise CourseError(f'First say who you are, since everybody has their own numbers: identify("your {by}").')
+    return _visible(id, student if by else "")
 
 
 def _unknown(id: object, known: Iterable[str]) -> str:
@@ -71,7 +74,7 @@ def _visible(id: str, student: str) -> Sheet:
     if not EDITION.exists():
         return exercise(id).sheet([visible_seed(id)])
     with zipfile.ZipFile(EDITION) as book:
-        name = f"{key_of(student)}/{id}" if student or own_numbers_by() else f"all/{id}"
+        name = f"{key_of(student) if student else 'all'}/{id}"
         try:
             data = book.read(name)
         except KeyError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import linecache
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -71,31 +72,33 @@ def call(function: Callable, arguments: bytes, harness: Callable | None = None) 
     given = decode(arguments)
     passed = [a.generator() if isinstance(a, Seed) else a for a in given]
     before = _printed.count
+    file = getattr(getattr(function, "__code__", None), "co_filename", "")
     try:
         value = harness(function, *passed) if harness else function(*passed)
     except NotImplementedError as error:
         if not error.args:
             return Outcome("not attempted")
-        return Outcome("error", text=describe(error, function), printed=_printed.count - before)
+        return Outcome("error", text=describe(error, file), printed=_printed.count - before)
     except BaseException as error:  # SystemExit and the like, too: it is the student's, and it is shown
-        return Outcome("error", text=describe(error, function), printed=_printed.count - before)
+        return Outcome("error", text=describe(error, file), printed=_printed.count - before)
     if value is NotImplemented or value is Ellipsis:
         return Outcome("not attempted")
     # What is kept must not change later, and must not be anything but plain.
     return Outcome("answer", decode(encode(value)), printed=_printed.count - before, changed=encode(given) != arguments)
 
 
-def describe(error: BaseException, function: Callable) -> str:
-    """Return an error as "Type: message, in line 3 of your function: `x = 1 / 0`"."""
+def describe(error: BaseException, file: str) -> str:
+    """Return an error as "Type: message, in line 3 of f: `x = 1 / 0`", by the last line of ``file`` in it."""
     try:
         message = str(error).strip().split("\n")[0][:300]
     except Exception:  # an error whose own text fails is the student's work, too
         message = "(its message cannot be shown)"
-    text = f"{type(error).__name__}: {message}" if message else f"{type(error).__name__}:"
-    code = getattr(function, "__code__", None)
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if code is not None and frame.filename == code.co_filename:
-            line = f" of {code.co_name}" if frame.name == code.co_name else f" of {frame.name}"
-            number = frame.lineno - code.co_firstlineno + 1 if frame.name == code.co_name else frame.lineno
-            return f"{text.rstrip(':')}, in line {number}{line}: {frame.line or ''}".rstrip(": ")
-    return text.rstrip(":")
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    frames = [f for f in traceback.walk_tb(error.__traceback__) if f[0].f_code.co_filename == file]
+    if not frames:
+        return text
+    frame, number = frames[-1]
+    name = frame.f_code.co_name
+    where = f"line {number - frame.f_code.co_firstlineno + 1} of {name}" if name.isidentifier() else f"line {number}"
+    line = linecache.getline(file, number).strip()
+    return f"{text}, in {where}" + (f": `{line}`" if line else "")

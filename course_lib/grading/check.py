@@ -124,7 +124,8 @@ def _try(sheet: Sheet, function: Callable) -> Verdict:
     try:
         score = finish_with_bar(sheet.trial.score(function, book.visible_seed(sheet.id)), sheet.id)
     except Exception as error:  # the student's function, in the middle of training
-        text = f"It stopped with an error in training: {describe(error, function)}."
+        file = getattr(getattr(function, "__code__", None), "co_filename", "")
+        text = f"It stopped with an error in training: {describe(error, file)}."
         return verdict(status="wrong", points=0, hint=text)
     told = sheet.trial.told.format(score=score, threshold=sheet.trial.threshold)
     if score >= sheet.trial.threshold:
@@ -145,7 +146,7 @@ def example(id: str) -> tuple:
 
 
 def identify(student: str) -> None:
-    """Say who you are, where every student has their own numbers, and show them. Raises `CourseError` if unknown."""
+    """Say who you are, where every student has their own numbers, and show them."""
     global _student
     if not book.own_numbers_by():
         return show("Everybody has the same numbers in this edition: those in the text.", "", AMBER)

@@ -91,8 +91,8 @@ class Exercise:
         """Return the source of the reference."""
         return textwrap.dedent(inspect.getsource(self.reference)).strip()
 
-    def sheet(self, seeds: Iterable[int], numbers: Numbers | None = None) -> Sheet:
-        """Return the cases of these seeds with what the reference and the misconceptions answer to them."""
+    def sheet(self, seeds: Iterable[int], numbers: Numbers | None = None, *, hints: bool = True) -> Sheet:
+        """Return the cases of these seeds with what the reference and, for ``hints``, the misconceptions answer."""
         numbers = dict(numbers or self.defaults)
         cases = [case for seed in seeds for case in self.cases(torch.Generator().manual_seed(seed), **numbers)]
         inputs = [encode(case.arguments) for case in cases]
@@ -112,7 +112,7 @@ class Exercise:
             told=self.told,
             cases=tuple(cases),
             expected=expected,
-            misconceptions=tuple((m.name, m.hint, answers(m.answer, expected)) for m in self.misconceptions),
+            misconceptions=tuple((m.name, m.hint, answers(m.answer, expected)) for m in self.misconceptions if hints),
         )
 
 

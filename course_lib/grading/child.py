@@ -1,0 +1,126 @@
+"""The child process that runs a student's code. It has no answers; it takes and returns plain data only."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from course_lib.grading import notebook
+from course_lib.grading.call import Outcome, call, describe, hushed
+from course_lib.grading.plain import MAX_BYTES, decode, encode
+from course_lib.grading.sheet import find_function
+
+FILE = "<your notebook>"
+
+
+def serve(connection: Connection) -> None:
+    """Answer requests until the other side ends; see `_answer` for what may be asked."""
+    _lose_output()
+    state: dict[str, Any] = {}
+    with hushed():
+        while True:
+            try:
+                request = decode(connection.recv_bytes(2 * MAX_BYTES))
+            except (EOFError, OSError):
+                return
+            connection.send_bytes(encode(_answer(state, *request)))
+
+
+def _row(outcome: Outcome) -> list:
+    return [outcome.status, outcome.value, outcome.text, outcome.printed, outcome.changed]
+
+
+def _lose_output() -> None:
+    """Point standard input, output and errors nowhere, also for code that does not go through ``sys``."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nowhere, number)
+
+
+def _answer(state: dict, task: str, *values: Any) -> Any:
+    """Do one task: "read" a notebook, "load" a function from its source, or "call" it."""
+    if task == "read":
+        return _read(*values)
+    if task == "load":
+        return _load(state, *values)
+    data, harness = values
+    return _row(call(state["function"], data.tobytes(), find_function(harness)))
+
+
+def _read(data: np.ndarray, names: list[str]) -> dict[str, Any]:
+    """Return for each name its source and problem, and what the notebook says about its edition."""
+    try:
+        sources, about = notebook.read_cells(data.tobytes())
+    except ValueError as error:
+        return {"problem": str(error)}
+    found = notebook.find_functions(sources, names)
+    release = str(about.get("release", ""))[:100]
+    functions = {name: [np.frombuffer(one.source.encode(), np.uint8), one.problem] for name, one in found.items()}
+    return {"problem": "", "release": release, "functions": functions}
+
+
+def _load(state: dict, source: np.ndarray, name: str) -> list:
+    """Run the source and keep the function; return an `Outcome` with what went wrong."""
+    text = source.tobytes().decode()
+    linecache.cache[FILE] = (len(text), None, text.splitlines(True), FILE)
+    space = {"__name__": "__main__"}
+    try:
+        exec(compile(text, FILE, "exec"), space)
+    except BaseException as error:
+        return _row(Outcome("error", text=describe(error, FILE)))
+    state["function"] = space.get(name)
+    if not callable(state["function"]):
+        return _row(Outcome("error", text=f"TypeError: {name} is not a function any more"))
+    return _row(Outcome("answer"))
+
+
+# --- where there is no Linux: a process of its own, and what Python itself can refuse --------------------
+
+
+def forbid(readable: list[str]) -> None:
+    """Refuse, by an audit hook, files outside of ``readable``, programs, other processes and the network.
+
+    It stops what a function does openly; native code goes around it. It cannot be taken back.
+    """
+    roots = tuple(str(Path(path).resolve()) for path in readable)
+    here = str(Path.cwd().resolve())
+    never = (
+        "socket.", "subprocess.", "os.fork", "os.exec", "os.spawn", "os.posix_spawn", "os.system", "os.startfile",
+        "os.kill", "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.symlink", "os.link", "os.chmod",
+        "os.chown", "os.truncate", "shutil.", "ctypes.dlopen", "webbrowser.", "winreg.", "pty.spawn",
+        "_winapi.CreateProcess",
+    )  # fmt: skip
+
+    def hook(event: str, arguments: tuple) -> None:
+        if event.startswith(never):
+            raise PermissionError(f"{event} is not allowed in graded code")
+        if event == "open" and not isinstance(arguments[0], int):
+            path, mode = str(Path(os.fsdecode(arguments[0])).resolve()), str(arguments[1] or "")
+            writing = set(mode) & set("wax+") or (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+            if not path.startswith((here,) if writing else (*roots, here, os.devnull)):
+                raise PermissionError(f"graded code may not open {path}")
+
+    sys.addaudithook(hook)
+
+
+def run_spawned(arguments: list[str], connect: Callable[..., Connection]) -> None:
+    """Start of a spawned child: connect to the grader, give up what can be given up, and serve."""
+    address, key, *readable = arguments
+    connection = connect(address, authkey=bytes.fromhex(key))
+    try:
+        import resource
+    except ImportError:  # Windows
+        pass
+    else:
+        limits = {"RLIMIT_CPU": 300, "RLIMIT_FSIZE": 16 * 2**20, "RLIMIT_NOFILE": 64, "RLIMIT_CORE": 0}
+        for name, value in limits.items():
+            resource.setrlimit(getattr(resource, name), (value, value))
+    forbid(readable)
+    serve(connection)

@@ -1,0 +1,196 @@
+"""The grader's side of the border: a child process that runs one student's function, under limits.
+
+`Sandbox` starts children; a `Child` is asked, and killed when it is late. Nothing that comes from a child is
+trusted: it is plain data, of limited size.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection, Listener
+from pathlib import Path
+from typing import Any
+
+from course_lib.errors import CourseError
+from course_lib.grading.call import Outcome
+from course_lib.grading.plain import MAX_BYTES, decode, encode
+from course_lib.grading.sheet import name_of
+
+SECONDS = 10.0  # that one call may take
+STARTUP = 120.0  # seconds that Python may take to load torch on a busy machine
+BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); import {0} as start; start.{1}"
+
+
+class Ended(Exception):
+    """A child that is no more; the message says how it ended, for the student."""
+
+
+class Child:
+    """A process that runs a student's code. ``end()`` kills it and returns its exit status, if it had one."""
+
+    def __init__(self, connection: Connection, end: Callable[[], int | None]):
+        self._connection, self._end = connection, end
+        self._ending = threading.Lock()
+        self.ended: str = ""
+
+    def ask(self, *request: Any, seconds: float = SECONDS) -> Any:
+        """Return the answer to a request; raise `Ended` if there is none within ``seconds``."""
+        if self.ended:
+            raise Ended(self.ended)
+        late = threading.Event()
+        timer = threading.Timer(seconds, lambda: (late.set(), self._kill()))
+        timer.start()
+        try:
+            self._connection.send_bytes(encode(request))
+            answer = decode(self._connection.recv_bytes(MAX_BYTES + 2**20))
+        except (OSError, EOFError, CourseError) as error:
+            timer.cancel()
+            status = self._kill()
+            self.ended = _describe_end(late.is_set(), seconds, status, error)
+            raise Ended(self.ended) from None
+        timer.cancel()
+        return answer
+
+    def load(self, source: bytes, name: str) -> Outcome:
+        """Run the source of a function and what it needs; the outcome says what went wrong."""
+        return self._outcome("load", _bytes(source), name)
+
+    def call(self, arguments: bytes, harness: Callable | None = None) -> Outcome:
+        """Call the loaded function."""
+        return self._outcome("call", _bytes(arguments), name_of(harness))
+
+    def _outcome(self, *request: Any) -> Outcome:
+        try:
+            status, value, text, printed, changed = self.ask(*request)
+            if status not in ("answer", "error", "not attempted") or not isinstance(text, str):
+                raise ValueError
+            return Outcome(status, value, text[:500], max(0, int(printed)), bool(changed))
+        except Ended as end:
+            return Outcome("slow" if "longer than" in str(end) else "died", text=str(end))
+        except (TypeError, ValueError):  # it answers in a way of its own
+            self.ended = "It interfered with the process that graded it"
+            return Outcome("died", text=self.ended)
+
+    def _kill(self) -> int | None:
+        with self._ending:  # whoever comes second waits until it has ended
+            end, self._end = self._end, lambda: None
+            return end()
+
+    def close(self) -> None:
+        self._kill()
+        self._connection.close()
+
+
+def _bytes(data: bytes) -> Any:
+    import numpy as np
+
+    return np.frombuffer(data, np.uint8)
+
+
+def _describe_end(late: bool, seconds: float, status: int | None, error: Exception) -> str:
+    if late:
+        return f"It took longer than {seconds:.0f} seconds and was stopped: look for a loop without end"
+    if isinstance(error, CourseError):
+        return "It interfered with the process that graded it"
+    if status in (None, -9):
+        return "It ended its process, or took more memory than it may"
+    if status < 0:
+        names = {-11: "a segmentation fault", -24: "too much processor time", -25: "too large a file", -6: "an abort"}
+        return f"Its process crashed ({names.get(status, f'signal {-status}')})"
+    return f"It ended its process (exit status {status})"
+
+
+class Sandbox:
+    """Starts children, from the class edition of the library in ``library``; use it as a context.
+
+    ``folder`` is empty, and where children work; what they leave there is for the caller to remove.
+
+    On Linux children are forked from a process that has torch loaded; elsewhere, or with ``spawn``, each
+    submission gets a new Python. ``isolation`` says what this system gives.
+    """
+
+    def __init__(self, library: Path, packages: Sequence[str], folder: Path, *, spawn: bool = False):
+        self.library, self.packages, self.folder = Path(library), packages, Path(folder)
+        self.spawned = spawn or sys.platform != "linux"
+        self.isolation = "a spawned Python, with the limits that this system has"
+        self._zygote: subprocess.Popen | None = None
+
+    def __enter__(self) -> Sandbox:
+        if not self.spawned:
+            self._start_zygote()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._zygote:
+            self._control.close()
+            self._zygote.kill()
+            self._zygote.wait()
+
+    @contextlib.contextmanager
+    def child(self) -> Iterator[Child]:
+        """A new child, for as long as the context lasts."""
+        child = self._spawn() if self.spawned else self._fork()
+        try:
+            yield child
+        finally:
+            child.close()
+
+    def _python(self, module: str, start: str, *arguments: str) -> list[str]:
+        boot = BOOT.format(f"course_lib.grading.{module}", start)
+        return [sys.executable, "-I", "-B", "-c", boot, str(self.library), *arguments]
+
+    def _environment(self) -> dict[str, str]:
+        """Only what Python needs: no secrets of the teacher's shell, and a home that is the private folder."""
+        keep = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TEMP", "TMP", "LD_LIBRARY_PATH", "COURSE_THREADS")
+        kept = {name: os.environ[name] for name in keep if name in os.environ}
+        one_thread = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}  # forks need it, too
+        return kept | one_thread | {"HOME": str(self.folder), "MPLBACKEND": "agg", "PYTHONHASHSEED": "0"}
+
+    def _start_zygote(self) -> None:
+        self._control, theirs = socket.socketpair()
+        number = theirs.fileno()
+        command = self._python("zygote", "main(*sys.argv[1:])", str(number), str(self.folder), ",".join(self.packages))
+        self._zygote = subprocess.Popen(command, pass_fds=[number], env=self._environment(), cwd=self.folder)
+        theirs.close()
+        self._control.settimeout(STARTUP)
+        ready = self._control.recv(1)
+        if not ready:
+            raise CourseError("The process that runs the students' code did not start (it says why above).")
+        own = "own namespaces, " if ready == b"n" else ""
+        self.isolation = f"{own}limited files, system calls, memory and time"
+
+    def _fork(self) -> Child:
+        mine, theirs = socket.socketpair()
+        socket.send_fds(self._control, [b"f"], [theirs.fileno()])
+        theirs.close()
+        self._control.recv(1)
+        return Child(Connection(mine.detach()), self._end_fork)
+
+    def _end_fork(self) -> int:
+        self._control.send(b"e")
+        return int.from_bytes(self._control.recv(4), "little", signed=True)
+
+    def _spawn(self) -> Child:
+        key = secrets.token_bytes(16)
+        folder = tempfile.mkdtemp(dir=self.folder)
+        readable = [self.library, sys.prefix, sys.base_prefix]
+        with Listener(authkey=key) as listener:
+            arguments = [str(listener.address), key.hex(), *map(str, readable)]
+            start = "run_spawned(sys.argv[1:], __import__('multiprocessing.connection').connection.Client)"
+            command = self._python("child", start, *arguments)
+            process = subprocess.Popen(command, env=self._environment(), cwd=folder, stdin=subprocess.DEVNULL)
+            connection = listener.accept()
+
+        def end() -> int | None:
+            process.kill()
+            return process.wait()
+
+        return Child(connection, end)

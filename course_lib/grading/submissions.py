@@ -1,0 +1,164 @@
+"""What was handed in: every notebook in a folder or a zip file, and whose it is. Nothing is opened or unpacked."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import stat
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from course_lib.errors import CourseError
+
+MAX_NOTEBOOK = 16 * 2**20  # bytes
+CANVAS = re.compile(r"(?P<name>.+?)(_LATE)?_(?P<id>\d+)_(?P<file>\d+)_(?P<rest>.+)")
+MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(file|onlinetext)_?")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One notebook: the student's name as the file tells it, the lesson, and where it is.
+
+    number: the student's number in Canvas or Moodle, if the name has one; problem: why it cannot be read.
+    """
+
+    student: str
+    lesson: str
+    path: str
+    archive: Path | None = field(default=None, repr=False)
+    folder: Path | None = field(default=None, repr=False)
+    number: str = ""
+    problem: str = ""
+
+    def read(self) -> bytes:
+        """Return the notebook's bytes; of a file that is replaced meanwhile, never more than is allowed."""
+        if self.problem:
+            return b""
+        if self.archive:
+            with zipfile.ZipFile(self.archive) as files, files.open(self.path) as file:
+                return file.read(MAX_NOTEBOOK + 1)[:MAX_NOTEBOOK]
+        number = os.open(self.folder / self.path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        with os.fdopen(number, "rb") as file:
+            return file.read(MAX_NOTEBOOK + 1)[:MAX_NOTEBOOK]
+
+
+def find_submissions(where: Path, lessons: Sequence[str], lesson: str | None = None) -> list[Submission]:
+    """Return what was handed in, sorted by student; of two notebooks of one student, the last by name counts.
+
+    Layouts: a folder for each student (also nbgrader's, with the assignment's folder inside), or files that
+    begin with the student (as Canvas names them). lesson: of notebooks whose name does not begin with a
+    lesson's number. Raises `CourseError` if there is nothing.
+    """
+    if not where.exists():
+        raise CourseError(f"There is nothing at {where}: name the folder or zip file with the submissions.")
+    files = _list_zip(where) if where.is_file() else _list_folder(where)
+    paths = list(files)
+    if not paths:
+        raise CourseError(f"{where} is empty, or holds no notebook (.ipynb): nothing was graded.")
+    found = []
+    for path, problem in paths:
+        student, number, rest = _whose(_strip(path, where))
+        which = next((n for n in re.findall(r"(?<!\d)(\d\d)_", rest) if n in lessons), lesson)
+        which = which or (lessons[0] if len(lessons) == 1 else None)
+        if which is None:
+            raise CourseError(f"Which lesson is {path}? Name it with --lesson, such as --lesson {lessons[0]}.")
+        place = {"archive": where} if where.is_file() else {"folder": where}
+        found.append(Submission(student, which, path, number=number, problem=problem, **place))
+    return sorted(found, key=lambda s: (s.student.lower(), s.lesson, s.path))
+
+
+def keep_last(found: Sequence[Submission]) -> tuple[list[Submission], list[str]]:
+    """Return one submission for each student and lesson, and a sentence for every one that is left out."""
+    last = {(s.student.lower(), s.lesson): s for s in found}
+    sentences = [
+        f"{s.student} handed in lesson {s.lesson} more than once: {chosen.path} is graded, {s.path} is not."
+        for s in found
+        if (chosen := last[s.student.lower(), s.lesson]) is not s
+    ]
+    return list(last.values()), sentences
+
+
+def _list_folder(where: Path) -> Iterator[tuple[str, str]]:
+    for folder, folders, names in os.walk(where):
+        folders[:] = sorted(name for name in folders if _is_shown(name))
+        for name in sorted(names + [link for link in folders if (Path(folder) / link).is_symlink()]):
+            if not (name.lower().endswith(".ipynb") and _is_shown(name)):
+                continue
+            path = Path(folder) / name
+            about = path.lstat()
+            problem = ""
+            if not stat.S_ISREG(about.st_mode):
+                problem = "The file is a link or something else that is no file: hand in the notebook itself."
+            yield path.relative_to(where).as_posix(), problem or _find_size_problem(about.st_size)
+
+
+def _list_zip(where: Path) -> Iterator[tuple[str, str]]:
+    try:
+        entries = zipfile.ZipFile(where).infolist()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise CourseError(f"{where} is neither a folder nor a zip file that can be read ({error}).") from None
+    for entry in entries:
+        parts = PurePosixPath(entry.filename).parts
+        if entry.filename.lower().endswith(".ipynb") and all(map(_is_shown, parts)) and not entry.is_dir():
+            link = "The file is a link: hand in the notebook itself." if entry.external_attr >> 28 == 0o12 else ""
+            locked = "The file is encrypted: hand in the notebook itself." if entry.flag_bits & 1 else ""
+            yield entry.filename, link or locked or _find_size_problem(entry.file_size)
+
+
+def _is_shown(name: str) -> bool:
+    return not name.startswith((".", "__MACOSX"))
+
+
+def _find_size_problem(size: int) -> str:
+    if size > MAX_NOTEBOOK:
+        return f"The notebook has {size / 2**20:,.0f} MiB; {MAX_NOTEBOOK >> 20} are allowed: clear its outputs."
+    return "" if size else "The notebook is empty."
+
+
+def _strip(path: str, where: Path) -> str:
+    """Leave out a folder around all: "submitted", or one of the zip file's own name."""
+    first, _, rest = path.partition("/")
+    return rest if rest and first.lower() in ("submitted", "submissions", where.stem.lower()) else path
+
+
+def _whose(path: str) -> tuple[str, str, str]:
+    """Return a submission's student, their number if the name has one, and the rest of the name."""
+    *folders, name = PurePosixPath(path).parts
+    if folders:
+        moodle = MOODLE.fullmatch(folders[0])
+        student, number = (moodle["name"], moodle["id"]) if moodle else (folders[0], "")
+        return clean(student), number, "/".join([*folders[1:], name])
+    stem = name[: -len(".ipynb")]
+    if canvas := CANVAS.fullmatch(stem):
+        return clean(canvas["name"]), canvas["id"], canvas["rest"]
+    student, lesson = re.fullmatch(r"(.*?)[_ -]?((?<!\d)\d\d_[a-z_]+(?:[ (-]+\d+\)?)?)?", stem, re.IGNORECASE).groups()
+    return clean(student or stem), "", lesson or stem
+
+
+def clean(name: str) -> str:
+    """Return a name as it can stand in a table: printable, at most 80 characters."""
+    text = "".join(c if c.isprintable() else "�" for c in name.encode("utf-8", "replace").decode()).strip()
+    return text[:80] or "(no name)"
+
+
+def read_roster(path: Path) -> list[dict[str, str]]:
+    """Return the students of a class: rows of a CSV file with a header, such as an export of Canvas or Moodle."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [{k: (v or "").strip() for k, v in row.items() if k} for row in csv.DictReader(file)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CourseError(f"The list of students {path} cannot be read: {error}.") from None
+    rows = [row for row in rows if any(row.values()) and not any("points possible" in v.lower() for v in row.values())]
+    if not rows:
+        raise CourseError(f"The list of students {path} has no rows below its header.")
+    return rows
+
+
+def find_student(roster: Sequence[Mapping[str, str]], submission: Submission) -> Mapping[str, str] | None:
+    """Return the row that names this student (or their number) in any of its columns; None if none or two do."""
+    names = {submission.student.lower(), submission.number.lower()} - {""}
+    rows = [row for row in roster if names & {value.lower() for value in row.values()}]
+    return rows[0] if len(rows) == 1 else None

@@ -48,5 +48,6 @@ def summarise(exercise: Exercise, table: pd.DataFrame) -> Iterator[Figure]:
         yield Figure(
             f"{exercise.id} {answer}: mean score", scores.mean(), "", f"{'>=' if right else '<='} {trial.threshold}"
         )
-        below = NormalDist(scores.mean(), scores.std() / math.sqrt(trial.seeds)).cdf(trial.threshold)
+        spread = max(scores.std(), 1e-9) / math.sqrt(trial.seeds)
+        below = NormalDist(scores.mean(), spread).cdf(trial.threshold)
         yield Figure(f"{exercise.id} {answer}: misjudged", below if right else 1 - below, "of 1", "<= 0.001")

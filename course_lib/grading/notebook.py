@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import symtable
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -61,7 +62,9 @@ def find_functions(sources: list[str], names: Iterable[str]) -> dict[str, Found]
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             broken[number] = _describe(number, error)
             continue
-        statements += [(_text(text, statement), *_names(statement)) for statement in tree.body]
+        for statement in tree.body:
+            part = _text(text, statement)
+            statements.append((part, *_names(part, statement)))
     return {name: _find(name, statements, sources, broken) for name in names}
 
 
@@ -104,25 +107,27 @@ def _find(name: str, statements: list, sources: list[str], broken: dict[int, str
     return Found(source="\n\n".join(statements[i][0] for i in sorted(chosen)))
 
 
-def _names(statement: ast.stmt) -> tuple[set[str], set[str]]:
-    """Return the names that a statement defines or changes, and those that it uses."""
+def _names(text: str, statement: ast.stmt) -> tuple[set[str], set[str]]:
+    """Return the notebook's names that a statement defines or changes, and those that it uses."""
     if isinstance(statement, ast.Expr):  # a call defines nothing: check(...), print(...), panel()
         return set(), set()
-    bound, used = set(), set()
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        bound.add(statement.name)
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Name):
-            (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            bound |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-        elif isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
-            base = node
-            while isinstance(base, (ast.Attribute, ast.Subscript)):
-                base = base.value
-            bound |= {base.id} if isinstance(base, ast.Name) else set()
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        bound = {statement.name}  # what it binds inside is its own
+    table = symtable.symtable(text, "cell", "exec")
+    bound = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
+    used = {s.get_name() for s in table.get_symbols() if s.is_referenced()}
+    inner = table.get_children()
+    while inner:  # in functions and classes, the names that are not their own
+        scope = inner.pop()
+        used |= {s.get_name() for s in scope.get_symbols() if s.is_global() and s.is_referenced()}
+        inner += scope.get_children()
+    if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        for node in ast.walk(statement):  # x[0] = 1 and x.y = 1 change x
+            if isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
+                base = node.value
+                while isinstance(base, (ast.Attribute, ast.Subscript)):
+                    base = base.value
+                bound |= {base.id} if isinstance(base, ast.Name) else set()
+    if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
+        bound.add("*")
     return bound, used
 
 

@@ -70,7 +70,7 @@ MITIGATE = Exercise(
     core=0,
     trial=Trial(
         score=trials.worst_minority_gain,
-        threshold=0.08,
+        threshold=0.1,
         told="Worst minority accuracy, compared with the standard model's: {score:+.3f} (asked for: {threshold:+.2f}).",
         hint="That is not yet better than chance would be. Which of the seven variables can you make useless without "
         "touching the shape of the digit?",

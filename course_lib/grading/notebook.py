@@ -16,6 +16,9 @@ WHOLE_CELL = re.compile(r"\s*%%(?!time|timeit|capture|prun)\w")  # such as %%bas
 MAGIC = re.compile(r"^(\s*)(%|!|\?).*$", re.MULTILINE)  # a line of the notebook's own language
 
 
+Statement = tuple[ast.stmt, str, set[str]]  # parsed, the text of its cell, the names that it defines or changes
+
+
 @dataclass(frozen=True)
 class Found:
     """The source of a function with what it needs; or, with ``problem``, why there is none."""
@@ -54,7 +57,7 @@ def find_functions(sources: list[str], names: Iterable[str]) -> dict[str, Found]
     Cells run from top to bottom, so that a second definition replaces the first. Of all other statements
     only those count that define or change a name which the function needs, directly or not.
     """
-    statements: list[tuple[str, set[str], set[str]]] = []
+    statements: list[Statement] = []
     broken: dict[int, str] = {}
     for number, source in enumerate(sources, 1):
         try:
@@ -62,9 +65,7 @@ def find_functions(sources: list[str], names: Iterable[str]) -> dict[str, Found]
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             broken[number] = _describe(number, error)
             continue
-        for statement in tree.body:
-            part = _text(text, statement)
-            statements.append((part, *_names(part, statement)))
+        statements += [(statement, text, _bound(statement)) for statement in tree.body]
     return {name: _find(name, statements, sources, broken) for name in names}
 
 
@@ -88,47 +89,52 @@ def _text(source: str, statement: ast.stmt) -> str:
     return "\n".join(source.splitlines()[decorators[0].lineno - 1 : statement.end_lineno])
 
 
-def _find(name: str, statements: list, sources: list[str], broken: dict[int, str]) -> Found:
-    defines = any(name in bound for _, bound, _ in statements)
+def _find(name: str, statements: list[Statement], sources: list[str], broken: dict[int, str]) -> Found:
     here = [number for number in broken if re.search(rf"\bdef\s+{re.escape(name)}\b", sources[number - 1])]
-    if here and not defines:
-        return Found(problem=broken[here[-1]])
-    if not defines:
-        return Found()
-    needed, chosen = {name}, set()
-    grown = True
-    while grown:
-        grown = False
-        for i, (_, bound, used) in enumerate(statements):
+    if not any(name in bound for _, _, bound in statements):
+        return Found(problem=broken[here[-1]]) if here else Found()
+    needed, looked_up, chosen = {name}, set(), {}
+    while looked_up != needed:
+        looked_up = set(needed)
+        for i, (statement, cell, bound) in enumerate(statements):
             if i not in chosen and (bound & needed or "*" in bound):
-                chosen.add(i)
-                needed |= used
-                grown = True
-    return Found(source="\n\n".join(statements[i][0] for i in sorted(chosen)))
+                chosen[i] = _text(cell, statement)
+                needed |= _used(chosen[i])
+    return Found(source="\n\n".join(chosen[i] for i in sorted(chosen)))
 
 
-def _names(text: str, statement: ast.stmt) -> tuple[set[str], set[str]]:
-    """Return the notebook's names that a statement defines or changes, and those that it uses."""
+def _bound(statement: ast.stmt) -> set[str]:
+    """Return the notebook's names that a statement defines or changes; ``*`` for those of a star import."""
     if isinstance(statement, ast.Expr):  # a call defines nothing: check(...), print(...), panel()
-        return set(), set()
-    table = symtable.symtable(text, "cell", "exec")
-    bound = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
-    used = {s.get_name() for s in table.get_symbols() if s.is_referenced()}
-    inner = table.get_children()
-    while inner:  # in functions and classes, the names that are not their own
-        scope = inner.pop()
-        used |= {s.get_name() for s in scope.get_symbols() if s.is_global() and s.is_referenced()}
-        inner += scope.get_children()
-    if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        for node in ast.walk(statement):  # x[0] = 1 and x.y = 1 change x
-            if isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
-                base = node.value
-                while isinstance(base, (ast.Attribute, ast.Subscript)):
-                    base = base.value
-                bound |= {base.id} if isinstance(base, ast.Name) else set()
-    if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
-        bound.add("*")
-    return bound, used
+        return set()
+    bound: set[str] = set()
+    nodes: list[ast.AST] = [statement]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            bound.add(node.name)  # what it binds inside is its own
+            continue
+        if isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            continue
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            bound |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+        elif isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
+            base = node
+            while isinstance(base, (ast.Attribute, ast.Subscript)):  # x[0] = 1 and x.y = 1 change x
+                base = base.value
+            bound |= {base.id} if isinstance(base, ast.Name) else set()
+        nodes += ast.iter_child_nodes(node)
+    return bound
+
+
+def _used(text: str) -> set[str]:
+    """Return the notebook's names that a statement uses, in its functions and classes too."""
+    scopes, used = [symtable.symtable(text, "cell", "exec")], set()
+    for scope in scopes:  # which grows
+        top = scope.get_type() == "module"
+        used |= {s.get_name() for s in scope.get_symbols() if s.is_referenced() and (top or s.is_global())}
+        scopes += scope.get_children()
+    return used
 
 
 def _describe(number: int, error: Exception) -> str:

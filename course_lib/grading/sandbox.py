@@ -7,6 +7,7 @@ trusted: it is plain data, of limited size.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import secrets
 import socket
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, Listener
 from pathlib import Path
@@ -38,25 +40,32 @@ class Child:
 
     def __init__(self, connection: Connection, end: Callable[[], int | None]):
         self._connection, self._end = connection, end
-        self._ending = threading.Lock()
+        self._ending, self._closed = threading.Lock(), threading.Event()
+        self._deadline, self._late = math.inf, False
         self.ended: str = ""
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        """Kill the child when it is late; a thread of its own, since sending and receiving can both hang."""
+        while not self._closed.wait(0.05):
+            if time.monotonic() > self._deadline:
+                self._late = True
+                self._kill()
+                return
 
     def ask(self, *request: Any, seconds: float = SECONDS) -> Any:
         """Return the answer to a request; raise `Ended` if there is none within ``seconds``."""
         if self.ended:
             raise Ended(self.ended)
-        late = threading.Event()
-        timer = threading.Timer(seconds, lambda: (late.set(), self._kill()))
-        timer.start()
+        self._deadline = time.monotonic() + seconds
         try:
             self._connection.send_bytes(encode(request))
             answer = decode(self._connection.recv_bytes(MAX_BYTES + 2**20))
         except (OSError, EOFError, CourseError) as error:
-            timer.cancel()
             status = self._kill()
-            self.ended = _describe_end(late.is_set(), seconds, status, error)
+            self.ended = _describe_end(self._late, seconds, status, error)
             raise Ended(self.ended) from None
-        timer.cancel()
+        self._deadline = math.inf
         return answer
 
     def load(self, source: bytes, name: str) -> Outcome:
@@ -75,7 +84,7 @@ class Child:
             return Outcome(status, value, text[:500], max(0, int(printed)), bool(changed))
         except Ended as end:
             return Outcome("slow" if "longer than" in str(end) else "died", text=str(end))
-        except (TypeError, ValueError):  # it answers in a way of its own
+        except (TypeError, ValueError, OverflowError):  # it answers in a way of its own
             self.ended = "It interfered with the process that graded it"
             return Outcome("died", text=self.ended)
 
@@ -85,6 +94,7 @@ class Child:
             return end()
 
     def close(self) -> None:
+        self._closed.set()
         self._kill()
         self._connection.close()
 

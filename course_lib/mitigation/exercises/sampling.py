@@ -65,7 +65,7 @@ def strength_upside_down(labels, strength, generator, *, own):
 
 
 def position_cases(generator, *, own):
-    labels = torch.arange(10).repeat(3000)
+    labels = torch.arange(10).repeat(2000)
     seeds = torch.randint(2**31, (5,), generator=generator).tolist()
     yield Case((labels, 0.6, Seed(seeds[0])))
     yield Case((labels, 0.6, Seed(seeds[0])))  # the same again: must be answered equally
@@ -89,7 +89,7 @@ SAMPLE_POSITION = Exercise(
     core=2,
     summary=trials.cell_shares,
     rtol=0,
-    atol=0.06,  # two shares of 3,000 draws differ by 0.06 less than once in 100,000 times
+    atol=0.075,  # two shares of 2,000 draws differ by more less than once in 400,000 times
     numbers=position_numbers,
     told={"own": "the own cells of digits 0 to 9"},
     alternatives=(position_by_turning, position_by_multinomial),

@@ -91,6 +91,11 @@ def _mark_all(run: Class, found: Sequence[Submission]) -> tuple[int, bool]:
                 bar.update()
     except KeyboardInterrupt:
         return marked, True
+    except OSError as error:  # such as a full disk
+        raise CourseError(
+            f"A result cannot be written ({error.strerror or error}): what was marked before stays, and --resume "
+            "goes on once there is room."
+        ) from None
     except BrokenProcessPool:
         raise CourseError(
             "A process of the grader was ended from outside (was memory short?): what was marked stays, and "
@@ -189,8 +194,7 @@ def make_job(submission: Submission, roster: Sequence[Mapping[str, str]] = (), b
     student = person.get(by, submission.student)
     try:
         return Job(student, submission.lesson, submission.read(), submission.problem)
-    except (OSError, RuntimeError, ValueError, EOFError) as error:
-        # of a file that went away, a damaged zip entry, or one with a password
+    except Exception as error:  # of a file that went away, a damaged zip entry, or one with a password
         text = f"The file cannot be read: {getattr(error, 'strerror', None) or error}."
         return Job(student, submission.lesson, b"", text[:200])
 

@@ -4,11 +4,13 @@ import os
 import shutil
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from course_lib.bench.browser import Browser, Watch
 from course_lib.bench.panels import TRAINING, panel_notebook
 from course_lib.doctor import find_browser
+from course_lib.grading import book
 
 pytest.importorskip("playwright", reason="browser tests need playwright: python -m course_lib test installs it")
 if find_browser() is None and not os.environ.get("COURSE_REQUIRE_BROWSER"):
@@ -219,3 +221,31 @@ def test_a_stored_notebook_shows_its_pictures_before_anything_is_run(lab):
     image.first.wait_for(timeout=20_000)
     shoot(lab, "stored")
     assert not lab.page.get_by_text("Error displaying widget").count()
+
+
+ANSWERS = {  # what a student tries -> what the box begins with
+    "def update_weights(q, losses, group):\n    raise NotImplementedError": "… 07.3",
+    "def update_weights(q, losses, group):\n    q = q * torch.exp(0.1 * losses.mean())\n    return q": "✗ 07.3",
+    "def update_weights(q, losses, group):\n    return q / 0 if len(q) else undefined": "✗ 07.3",
+    book.exercise("07.3").solution(): "✓ 07.3",
+}
+
+
+def test_checks_answer_in_boxes_that_can_be_read(lab):
+    cells = ["import torch\nfrom course_lib.grading import check, progress"]
+    for answer in ANSWERS:
+        cells += [answer, 'check("07.3", update_weights)']
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = nbformat.v4.new_notebook(
+        metadata={"kernelspec": kernel}, cells=[nbformat.v4.new_code_cell(cell) for cell in [*cells, "progress()"]]
+    )
+    nbformat.write(notebook, lab.root / "checks.ipynb")
+    lab.open("checks.ipynb")
+    lab.run_all()
+    boxes = lab.page.locator("div[role=status]")
+    lab.until(lambda: boxes.count() == len(ANSWERS) + 1, 30)
+    said = boxes.all_inner_texts()
+    assert [text[: len(start)] for text, start in zip(said, ANSWERS.values(), strict=False)] == list(ANSWERS.values())
+    assert said[-1].startswith("4 of 20 points so far")
+    assert all(box.bounding_box()["width"] <= 1000 for box in boxes.all())
+    shoot(lab, "checks")

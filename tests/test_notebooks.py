@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from course_lib.grading import book
+
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
@@ -75,3 +77,27 @@ def test_lesson_07_follows_the_template():
     ):
         assert any(part in line for line in headings), part
     assert [line.split()[1] for line in headings if line.startswith("### 07.")] == [f"07.{i}" for i in range(1, 6)]
+
+
+def test_exercises_are_the_declared_stubs_and_each_is_followed_by_its_check():
+    for lesson in book.LESSONS:
+        cells = json.loads(next(p for p in NOTEBOOKS if p.name.startswith(lesson)).read_text("utf-8"))["cells"]
+        exercises = {one.id: one for one in book.declared(lesson)}
+        places = {
+            c["metadata"]["course_lib"]["exercise"]: i for i, c in enumerate(cells) if "course_lib" in c["metadata"]
+        }
+        assert list(places) == list(exercises)
+        for id, i in places.items():
+            assert text(cells[i]) == exercises[id].stub()
+            assert text(cells[i + 1]) == f'check("{id}", {exercises[id].name})'
+            assert f"({exercises[id].points} points)" in text(cells[i - 1])
+
+
+def test_the_text_of_an_exercise_names_its_numbers():
+    for lesson in book.LESSONS:
+        cells = json.loads(next(p for p in NOTEBOOKS if p.name.startswith(lesson)).read_text("utf-8"))["cells"]
+        texts = {text(c).split()[1]: text(c) for c in cells if text(c).startswith(f"### {lesson}.")}
+        for one in book.declared(lesson):
+            for value in one.defaults.values():
+                shown = ", ".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"
+                assert shown in texts[one.id], one.id

@@ -195,6 +195,7 @@ def _find_unstable(sheet: Sheet, outcomes: Sequence[Outcome], faults: list[Fault
 def _explain(sheet: Sheet, answers: Sequence[Answer], faults: Sequence[Fault | None]) -> tuple[str, str]:
     """Return a hint, and the name of the misconception that it is about, if one explains the wrong answers."""
     wrong = [i for i, fault in enumerate(faults) if fault]
+    wrong = [i for i in wrong if not sheet.cases[i].edge] or wrong  # first things first
     tolerance = sheet.rtol, sheet.atol
     best, most = None, (0, 0)
     for name, hint, theirs in sheet.misconceptions:
@@ -203,7 +204,7 @@ def _explain(sheet: Sheet, answers: Sequence[Answer], faults: Sequence[Fault | N
         explained = sum(given[i] and bool(mistaken[i]) for i in wrong if i < len(given))
         if explained and (explained, sum(given)) > most:
             best, most = (hint, name), (explained, sum(given))
-    first = next((fault for fault in faults if fault and fault.kind != "value"), None)
+    first = next((faults[i] for i in wrong if faults[i].kind != "value"), None)
     if best and (most[0] == len(wrong) or (not first and most[0] >= len(wrong) / 2)):
         return best
     if first:
@@ -211,6 +212,6 @@ def _explain(sheet: Sheet, answers: Sequence[Answer], faults: Sequence[Fault | N
     edges = {sheet.cases[i].edge for i in wrong}
     if "" not in edges:
         return f"Not yet right for {' and '.join(sorted(edges))}.", ""
-    right = len(faults) - len(wrong)
+    right = faults.count(None)
     some = f" It is right for {right} of {len(faults)} inputs." if right else ""
     return f"The form of its answer is right, the numbers are not yet.{some}", ""

@@ -142,7 +142,7 @@ def _add_grading(commands: argparse._SubParsersAction) -> None:
     release.add_argument("folder", type=Path, metavar="DIR", help="a new folder")
     release.add_argument("--variant-by", metavar="ID", help="give each student their own numbers, by this column")
     release.add_argument("--roster", type=Path, metavar="FILE", help="the list of students, a CSV file with a header")
-    release.add_argument("--nbgrader", action="store_true", help="write DIR/source in nbgrader's format instead")
+    release.add_argument("--nbgrader", action="store_true", help="also write DIR/source, in nbgrader's format")
     release.set_defaults(run=run_release, extras=())
 
     grade = commands.add_parser(
@@ -229,6 +229,14 @@ def run_doctor(options: argparse.Namespace) -> int:
 
 def run_release(options: argparse.Namespace) -> int:
     """Write what a class gets and what its teacher keeps."""
+    if options.nbgrader:
+        if options.variant_by:
+            raise CourseError("nbgrader has one notebook for all students: leave out --nbgrader or --variant-by.")
+        from course_lib.grading.nbgrader_source import release_source
+
+        key = release_source(options.folder)
+        print(f"Release {key.release}: {options.folder / 'README.md'} says how to go on with nbgrader.")
+        return 0
     from course_lib.grading.release import release
 
     key = release(options.folder, variant_by=options.variant_by, roster=options.roster)
@@ -246,6 +254,7 @@ def run_grade(options: argparse.Namespace) -> int:
     from course_lib.grading.grade import grade
     from course_lib.grading.release import read_key
 
+    sys.stdout.reconfigure(errors="replace")  # of students' names, whatever the terminal can show
     key = replace(read_key(options.release), training=not options.no_training)
     count = grade(
         options.submissions,

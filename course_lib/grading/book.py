@@ -57,7 +57,7 @@ def visible(id: str, student: str = "") -> Sheet:
 
     Raises `CourseError` for an unknown exercise or student.
     """
-    if id not in titles():
+    if not isinstance(id, str) or id not in titles():
         raise CourseError(_unknown(id, titles()))
     by = own_numbers_by()
     if by and not student:

@@ -33,7 +33,7 @@ class Outcome:
     @property
     def error(self) -> str:
         """The type of an error: "ZeroDivisionError"."""
-        return self.text.partition(":")[0] if self.status == "error" else ""
+        return self.text.partition(":")[0].partition(",")[0] if self.status == "error" else ""  # or "Type, in line 1"
 
 
 class Counter(io.TextIOBase):
@@ -75,23 +75,23 @@ def call(function: Callable, arguments: bytes, harness: Callable | None = None) 
     file = getattr(getattr(function, "__code__", None), "co_filename", "")
     try:
         value = harness(function, *passed) if harness else function(*passed)
+        if value is NotImplemented or value is Ellipsis:
+            return Outcome("not attempted")
+        value = decode(encode(value))  # what is kept must not change later, and must not be anything but plain
     except NotImplementedError as error:
         if not error.args:
             return Outcome("not attempted")
         return Outcome("error", text=describe(error, file), printed=_printed.count - before)
     except BaseException as error:  # SystemExit and the like, too: it is the student's, and it is shown
         return Outcome("error", text=describe(error, file), printed=_printed.count - before)
-    if value is NotImplemented or value is Ellipsis:
-        return Outcome("not attempted")
-    # What is kept must not change later, and must not be anything but plain.
-    return Outcome("answer", decode(encode(value)), printed=_printed.count - before, changed=encode(given) != arguments)
+    return Outcome("answer", value, printed=_printed.count - before, changed=encode(given) != arguments)
 
 
 def describe(error: BaseException, file: str) -> str:
     """Return an error as "Type: message, in line 3 of f: `x = 1 / 0`", by the last line of ``file`` in it."""
     try:
         message = str(error).strip().split("\n")[0][:300]
-    except Exception:  # an error whose own text fails is the student's work, too
+    except BaseException:  # an error whose own text fails is the student's work, too
         message = "(its message cannot be shown)"
     text = f"{type(error).__name__}: {message}" if message else type(error).__name__
     frames = [f for f in traceback.walk_tb(error.__traceback__) if f[0].f_code.co_filename == file]

@@ -8,14 +8,14 @@ import html
 import inspect
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from course_lib.errors import CourseError
 from course_lib.grading import book
 from course_lib.grading.call import Outcome, call, describe, hushed
 from course_lib.grading.judge import Verdict, judge
-from course_lib.grading.plain import Seed, encode
+from course_lib.grading.plain import Seed, decode, encode
 from course_lib.grading.sheet import Sheet
 
 SECONDS = 10.0  # that a function has for each case
@@ -42,8 +42,11 @@ def check(id: str, function: Callable) -> None:
     return show("\n".join(text), _as_html(text), COLORS.get(verdict.status, AMBER))
 
 
-def examine(sheet: Sheet, function: Callable) -> Verdict:
-    """Return the verdict on a function, from the visible cases, and for some exercises from training."""
+def examine(sheet: Sheet, function: Callable, seeds: Sequence[int] = ()) -> Verdict:
+    """Return the verdict on a function, from the sheet's cases, and for some exercises from training.
+
+    seeds: to train with; the visible one, if there are none.
+    """
     if fault := _find_unfit(sheet, function):
         return Verdict(sheet.id, sheet.title, "wrong", 0, sheet.points, hint=fault)
     outcomes: list[Outcome] = []
@@ -58,7 +61,7 @@ def examine(sheet: Sheet, function: Callable) -> Verdict:
         wrong = (i for i in range(len(outcomes)) if judge_alone(sheet, i, outcomes[i]).points < sheet.points)
         _failed[sheet.id] = sheet.cases[next(wrong, 0)].arguments
     if sheet.trial and verdict.status == "passed":
-        return _try(sheet, function)
+        return _try(sheet, function, seeds or [book.visible_seed(sheet.id)])
     return verdict
 
 
@@ -115,18 +118,19 @@ def _stop(thread: threading.Thread) -> None:
         thread.join(0.05)
 
 
-def _try(sheet: Sheet, function: Callable) -> Verdict:
-    """Train with a student's function on the visible seed, and return the verdict."""
+def _try(sheet: Sheet, function: Callable, seeds: Sequence[int]) -> Verdict:
+    """Train with a student's function on these seeds, and return the verdict."""
     from course_lib.training import finish_with_bar
 
     verdict = functools.partial(Verdict, sheet.id, sheet.title, maximum=sheet.points)
     print("Training with your function, and the standard model for comparison ...", flush=True)
     try:
-        score = finish_with_bar(sheet.trial.score(function, book.visible_seed(sheet.id)), sheet.id)
-    except Exception as error:  # the student's function, in the middle of training
+        scores = [finish_with_bar(sheet.trial.score(function, seed), sheet.id) for seed in seeds]
+    except (Exception, SystemExit) as error:  # the student's function, in the middle of training
         file = getattr(getattr(function, "__code__", None), "co_filename", "")
-        text = f"It stopped with an error in training: {describe(error, file)}."
+        text = f"It stopped with an error in training: {describe(error, file).rstrip('.')}."
         return verdict(status="wrong", points=0, hint=text)
+    score = sum(scores) / len(scores)
     told = sheet.trial.told.format(score=score, threshold=sheet.trial.threshold)
     if score >= sheet.trial.threshold:
         return verdict(status="passed", points=sheet.points, note=told)
@@ -135,13 +139,14 @@ def _try(sheet: Sheet, function: Callable) -> Verdict:
 
 def points(id: str, function: Callable) -> float:
     """Return the points of a function, a plain float, from the visible cases; show nothing."""
-    return float(examine(book.visible(id, _student), function).points)
+    with hushed():
+        return float(examine(book.visible(id, _student), function).points)
 
 
 def example(id: str) -> tuple:
     """Return the input that the latest `check` of an exercise failed on, or its first one; see for yourself."""
     sheet = book.visible(id, _student)
-    arguments = _failed.get(id, sheet.cases[0].arguments)
+    arguments = decode(encode(_failed.get(id, sheet.cases[0].arguments)))  # a copy, to do with as one likes
     return tuple(a.generator() if isinstance(a, Seed) else a for a in arguments)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -84,43 +84,57 @@ def _load(state: dict, source: np.ndarray, name: str) -> list:
 # --- where there is no Linux: a process of its own, and what Python itself can refuse --------------------
 
 
-def forbid(readable: list[str]) -> None:
-    """Refuse, by an audit hook, files outside of ``readable``, programs, other processes and the network.
+def forbid(readable: Iterable[str | Path], writable: Iterable[str | Path]) -> None:
+    """Refuse, by an audit hook, files elsewhere than beneath these, programs, other processes and the network.
 
     It stops what a function does openly; native code goes around it. It cannot be taken back.
     """
-    roots = tuple(str(Path(path).resolve()) for path in readable)
-    here = str(Path.cwd().resolve())
+    nowhere = str(Path(os.devnull).resolve())
+    to_write = tuple(str(Path(path).resolve()) + os.sep for path in writable)
+    to_read = (*to_write, *(str(Path(path).resolve()) + os.sep for path in readable))
     never = (
         "socket.", "subprocess.", "os.fork", "os.exec", "os.spawn", "os.posix_spawn", "os.system", "os.startfile",
-        "os.kill", "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.symlink", "os.link", "os.chmod",
-        "os.chown", "os.truncate", "shutil.", "ctypes.dlopen", "webbrowser.", "winreg.", "pty.spawn",
-        "_winapi.CreateProcess",
+        "os.kill", "os.rename", "os.symlink", "os.link", "os.chmod",
+        "os.chown", "os.truncate", "os.utime", "os.setxattr", "os.chflags", "shutil.", "ctypes.", "fcntl.",
+        "webbrowser.", "winreg.", "_winapi.", "pty.spawn",
     )  # fmt: skip
+
+    reading, writing = ("os.listdir", "os.scandir"), ("os.remove", "os.mkdir", "os.rmdir")
+    change = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
     def hook(event: str, arguments: tuple) -> None:
         if event.startswith(never):
             raise PermissionError(f"{event} is not allowed in graded code")
-        if event == "open" and not isinstance(arguments[0], int):
-            path, mode = str(Path(os.fsdecode(arguments[0])).resolve()), str(arguments[1] or "")
-            writing = set(mode) & set("wax+") or (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-            if not path.startswith((here,) if writing else (*roots, here, os.devnull)):
+        if event in (*reading, *writing, "open") and not isinstance(arguments[0], (int, type(None))):
+            path = str(Path(os.fsdecode(arguments[0])).resolve())
+            mode, flags = arguments[1:3] if event == "open" else ("", 0)
+            writes = event in writing or set(mode or "") & set("wax+") or (flags or 0) & change
+            if path != nowhere and not (path + os.sep).startswith(to_write if writes else to_read):
                 raise PermissionError(f"graded code may not open {path}")
 
     sys.addaudithook(hook)
 
 
+def python_folders() -> list[Path]:
+    """Return where Python and its packages are: not its whole prefix, which may be a folder that people work in."""
+    names = ("lib", "lib64", "share", "DLLs", "Library")
+    return [Path(prefix) / name for prefix in {sys.prefix, sys.base_prefix} for name in names]
+
+
 def run_spawned(arguments: list[str], connect: Callable[..., Connection]) -> None:
     """Start of a spawned child: connect to the grader, give up what can be given up, and serve."""
-    address, key, *readable = arguments
+    address, key, library = arguments
     connection = connect(address, authkey=bytes.fromhex(key))
     try:
         import resource
     except ImportError:  # Windows
         pass
     else:
-        limits = {"RLIMIT_CPU": 300, "RLIMIT_FSIZE": 16 * 2**20, "RLIMIT_NOFILE": 64, "RLIMIT_CORE": 0}
+        limits = {"CPU": 300, "FSIZE": 16 * 2**20, "NOFILE": 64, "CORE": 0, "NPROC": 1}
         for name, value in limits.items():
-            resource.setrlimit(getattr(resource, name), (value, value))
-    forbid(readable)
+            number = getattr(resource, f"RLIMIT_{name}")
+            hard = resource.getrlimit(number)[1]
+            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(number, (value, value))
+    forbid([library, *python_folders()], [Path.cwd()])
     serve(connection)

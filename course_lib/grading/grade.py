@@ -22,6 +22,7 @@ from course_lib import __version__
 from course_lib.errors import CourseError
 from course_lib.grading import book, reports
 from course_lib.grading.marking import Job, Key, mark
+from course_lib.grading.sandbox import find_weakness
 from course_lib.grading.submissions import Submission, find_student, find_submissions, keep_last, read_roster
 
 AHEAD = 4  # notebooks that wait for each worker: memory does not grow with the class
@@ -66,6 +67,8 @@ def grade(
         raise CourseError(f"{out} holds results already: add --resume to go on with them, or name a new folder.")
     records.mkdir(parents=True, exist_ok=True)
     for sentence in left_out:
+        print(sentence)
+    if not dask and (sentence := find_weakness(key.spawn)):
         print(sentence)
     with tempfile.TemporaryDirectory(prefix="course_", ignore_cleanup_errors=True) as folder:
         run = Class(out, replace(key, folder="" if dask else folder), people, jobs or os.cpu_count() or 1, dask)

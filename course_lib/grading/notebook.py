@@ -12,8 +12,9 @@ import symtable
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-WHOLE_CELL = re.compile(r"\s*%%(?!time|timeit|capture|prun)\w")  # such as %%bash: not Python
-MAGIC = re.compile(r"^(\s*)(%|!|\?).*$", re.MULTILINE)  # a line of the notebook's own language
+WHOLE_CELL = re.compile(r"\s*%%(?!(?:time|timeit|capture|prun)\b)\w")  # such as %%bash: not Python
+# A line of the notebook's own language: %timeit f(x), !ls, ?f, f?, x = !ls
+MAGIC = re.compile(r"^([ \t]*)(?:[%!?].*|[\w.]+\?{1,2}[ \t]*|[\w., ]+=[ \t]*[%!].*)$", re.MULTILINE)
 
 
 Statement = tuple[ast.stmt, str, set[str]]  # parsed, the text of its cell, the names that it defines or changes
@@ -75,10 +76,15 @@ def parse_cell(source: str) -> tuple[str, ast.Module]:
         return "", ast.Module([], [])
     source = re.sub(r"\A\s*%%.*\n?", "\n", source)
     try:
-        return source, ast.parse(source)  # first as it is: a line may start with % inside an expression
+        return source, _parse(source)  # first as it is: a line may start with % inside an expression
     except SyntaxError:
         source = MAGIC.sub(r"\1pass", source)
-        return source, ast.parse(source)
+        return source, _parse(source)
+
+
+def _parse(source: str) -> ast.Module:
+    symtable.symtable(source, "cell", "exec")  # finds what the parser lets pass, such as `def f(x, x)`
+    return ast.parse(source)
 
 
 def _text(source: str, statement: ast.stmt) -> str:
@@ -86,7 +92,8 @@ def _text(source: str, statement: ast.stmt) -> str:
     decorators = getattr(statement, "decorator_list", [])
     if not decorators:
         return ast.get_source_segment(source, statement) or ""
-    return "\n".join(source.splitlines()[decorators[0].lineno - 1 : statement.end_lineno])
+    lines = re.split(r"\r\n|\r|\n", source)  # as Python counts them; splitlines() knows more ends of a line
+    return "\n".join(lines[decorators[0].lineno - 1 : statement.end_lineno])
 
 
 def _find(name: str, statements: list[Statement], sources: list[str], broken: dict[int, str]) -> Found:

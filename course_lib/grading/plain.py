@@ -18,6 +18,8 @@ from course_lib.errors import CourseError
 MAX_BYTES = 64 * 2**20  # of one message
 MAX_ITEMS = 20_000  # of all lists and dicts in it
 MAX_TEXT = 10_000  # characters of one text
+MAX_HEADER = 4 * 2**20  # bytes of a message without the numbers of its arrays
+MAX_INT = 2**63
 DTYPES = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
 
 
@@ -46,6 +48,8 @@ def encode(value: object) -> bytes:
         header = json.dumps(_pack(value, blobs, budget), allow_nan=True)
     except RecursionError:
         header, blobs = json.dumps({"other": "lists in lists without end"}), []
+    if len(header) > MAX_HEADER:
+        header, blobs = json.dumps({"other": f"texts of more than {MAX_HEADER >> 20} MiB"}), []
     text = header.encode()
     return len(text).to_bytes(8, "little") + text + b"".join(blobs)
 
@@ -54,8 +58,10 @@ def decode(data: bytes) -> object:
     """Return the value that `encode` made bytes of; raise `CourseError` if it did not make these."""
     try:
         length = int.from_bytes(data[:8], "little")
+        if length > MAX_HEADER:
+            raise ValueError(length)
         return _unpack(json.loads(data[8 : 8 + length]), memoryview(data)[8 + length :])
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, RuntimeError, OverflowError, AttributeError) as error:
         raise CourseError("A message is not plain data.") from error
 
 
@@ -63,15 +69,18 @@ def _pack(value: object, blobs: list[bytes], budget: list[int]) -> object:
     if value is None or type(value) in (bool, float):
         return value
     if type(value) is int:
-        return value if abs(value) < 2**63 else {"other": "a whole number of more than 18 digits"}
+        return value if abs(value) < MAX_INT else {"other": "a whole number of more than 18 digits"}
     if type(value) is str:
         return value if len(value) <= MAX_TEXT else {"other": f"a text of {len(value):,} characters"}
-    if isinstance(value, Seed):
-        return {"seed": int(value.value)}
-    if isinstance(value, Other):
+    if type(value) is Seed and type(value.value) is int and 0 <= value.value < MAX_INT:
+        return {"seed": value.value}
+    if type(value) is Other and type(value.what) is str:
         return {"other": value.what[:MAX_TEXT]}
     if isinstance(value, (torch.Tensor, np.ndarray, np.generic)):
-        return _pack_array(value, blobs, budget)
+        try:
+            return _pack_array(value, blobs, budget)
+        except Exception:  # without numbers, as on the device "meta"; without a shape; or of a class of its own
+            return {"other": f"{'a tensor' if isinstance(value, torch.Tensor) else 'an array'} that cannot be read"}
     if type(value) in (list, tuple):
         budget[0] -= len(value)
         if budget[0] < 0:
@@ -96,10 +105,7 @@ def _pack_array(value: torch.Tensor | np.ndarray | np.generic, blobs: list[bytes
         return {"other": f"numbers of {size / 2**20:,.0f} MiB; {MAX_BYTES / 2**20:.0f} MiB are allowed"}
     budget[1] -= size
     if kind == "tensor":
-        try:
-            value = value.detach().to_dense().cpu().resolve_neg().numpy()
-        except (RuntimeError, NotImplementedError):  # a tensor without numbers, such as on the device "meta"
-            return {"other": "a tensor whose numbers cannot be read"}
+        value = value.detach().to_dense().cpu().resolve_neg().numpy()
     blobs.append(np.asarray(value).tobytes())
     return {kind: [dtype, list(value.shape)]}
 
@@ -110,6 +116,8 @@ def _unpack(packed: object, rest: memoryview) -> object:
 
     def build(item: object) -> object:
         nonlocal position
+        if type(item) is int and abs(item) >= MAX_INT:
+            raise ValueError("a whole number that `encode` never writes")
         if item is None or isinstance(item, (bool, int, float, str)):
             return item
         ((kind, content),) = item.items()
@@ -118,7 +126,9 @@ def _unpack(packed: object, rest: memoryview) -> object:
         if kind == "dict":
             return {str(key): build(part) for key, part in content.items()}
         if kind == "seed":
-            return Seed(int(content))
+            if type(content) is not int or not 0 <= content < MAX_INT:
+                raise ValueError(kind)
+            return Seed(content)
         if kind == "other":
             return Other(str(content)[:MAX_TEXT])
         dtype, shape = content

@@ -22,6 +22,7 @@ from course_lib.grading.submissions import read_roster
 from course_lib.lab import NOTEBOOKS, find_lesson
 
 KIT = ("README.md", "LICENSE", "requirements.txt", "environment.yml", "pyproject.toml", "data", "notebooks")
+NAMES_SOLUTIONS = "*_thresholds.csv"  # right and wrong answers of exercises that are graded by training
 SECRET = "release.json"
 SELF_STUDY = Key("", "self-study")  # for submissions of the edition that holds its solutions
 TEACHER = """\
@@ -80,7 +81,7 @@ def _write_student(folder: Path, key: Key, exercises: Sequence[Exercise], studen
     for name in KIT:
         source = ROOT / name
         if source.is_dir():
-            ignored = shutil.ignore_patterns("mnist", "*.part", ".ipynb_checkpoints")
+            ignored = shutil.ignore_patterns("mnist", "*.part", ".ipynb_checkpoints", NAMES_SOLUTIONS)
             shutil.copytree(source, folder / name, ignore=ignored)
         else:
             shutil.copyfile(source, folder / name)

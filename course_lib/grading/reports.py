@@ -37,8 +37,9 @@ svg { width: 100%; height: auto } .bar { fill: #2c6fad }
 
 def write(out: Path, records: Sequence[Record], roster: Sequence[Mapping[str, str]], key: Key) -> None:
     """Write all tables and pages for what has been marked."""
+    records = sorted(records, key=lambda r: (r["student"].lower(), r["lesson"]))
     students: dict[str, list[Record]] = {}
-    for record in sorted(records, key=lambda r: (r["student"].lower(), r["lesson"])):
+    for record in records:
         students.setdefault(record["student"], []).append(record)
     lessons = sorted({record["lesson"] for record in records})
     columns = [(id, points) for id, (_, points) in book.titles().items() if id[:2] in lessons]
@@ -61,7 +62,8 @@ def _row_of(record: Record, roster: Sequence[Mapping[str, str]]) -> Mapping[str,
 def file_name(student: str) -> str:
     """Return a student's name as a file's name, different for different students on every system."""
     safe = re.sub(r"[^A-Za-z0-9@+-]+", "_", student).strip("_")[:60]
-    if safe.lower() == student.lower() and safe and not re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)", safe.lower()):
+    taken = r"con|prn|aux|nul|com\d|lpt\d|.*-[0-9a-f]{8}"  # by Windows, and by what is made below
+    if safe.lower() == student.lower() and safe and not re.fullmatch(taken, safe.lower()):
         return safe
     return f"{safe or 'student'}-{hashlib.sha256(student.lower().encode()).hexdigest()[:8]}"
 
@@ -81,7 +83,8 @@ def _cell(value: object) -> str:
     """Return a value as a table's cell; a text that a spreadsheet would run as a formula is quoted."""
     if isinstance(value, float):
         return f"{value:g}"
-    return f"'{value}" if str(value).startswith(("=", "+", "-", "@", "\t", "\r")) else str(value)
+    text = re.sub(r"[\r\n]+", " ", str(value))  # a new line could begin with a formula, too
+    return f"'{text}" if text.startswith("\t") or text.lstrip().startswith(("=", "+", "-", "@")) else text
 
 
 def _write_grades(path: Path, people: Sequence, columns: Sequence, roster: Sequence[Mapping[str, str]]) -> None:

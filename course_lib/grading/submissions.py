@@ -8,14 +8,15 @@ import re
 import stat
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from course_lib.errors import CourseError
 
 MAX_NOTEBOOK = 16 * 2**20  # bytes
-CANVAS = re.compile(r"(?P<name>.+?)(_LATE)?_(?P<id>\d+)_(?P<file>\d+)_(?P<rest>.+)")
-MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(file|onlinetext)_?")
+CANVAS = re.compile(r"(?P<name>.+?)(_LATE)?_(?P<id>\d+)_(?P<file>\d+)_(?P<rest>.+)", re.DOTALL)
+MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(file|onlinetext)_?", re.DOTALL)
+FLAT = re.compile(r"(.*?)[_ -]?((?<!\d)\d\d_[a-z_]+(?:[ (-]+\d+\)?)?)?", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,25 @@ def find_submissions(where: Path, lessons: Sequence[str], lesson: str | None = N
             raise CourseError(f"Which lesson is {path}? Name it with --lesson, such as --lesson {lessons[0]}.")
         place = {"archive": where} if where.is_file() else {"folder": where}
         found.append(Submission(student, which, path, number=number, problem=problem, **place))
-    return sorted(found, key=lambda s: (s.student.lower(), s.lesson, s.path))
+    return sorted(_tell_apart(found), key=lambda s: (s.student.lower(), s.lesson, s.path))
+
+
+def _tell_apart(found: Sequence[Submission]) -> Iterator[Submission]:
+    """Add the number to the names of students who have the same name in Canvas or Moodle."""
+    numbers: dict[str, set[str]] = {}
+    for one in found:
+        numbers.setdefault(one.student.lower(), set()).add(one.number)
+    for one in found:
+        several = one.number and len(numbers[one.student.lower()]) > 1
+        yield replace(one, student=f"{one.student} {one.number}") if several else one
 
 
 def keep_last(found: Sequence[Submission]) -> tuple[list[Submission], list[str]]:
     """Return one submission for each student and lesson, and a sentence for every one that is left out."""
     last = {(s.student.lower(), s.lesson): s for s in found}
     sentences = [
-        f"{s.student} handed in lesson {s.lesson} more than once: {chosen.path} is graded, {s.path} is not."
+        f"{s.student} handed in lesson {s.lesson} more than once: {_printable(chosen.path)} is graded, "
+        f"{_printable(s.path)} is not."
         for s in found
         if (chosen := last[s.student.lower(), s.lesson]) is not s
     ]
@@ -134,14 +146,18 @@ def _whose(path: str) -> tuple[str, str, str]:
     stem = name[: -len(".ipynb")]
     if canvas := CANVAS.fullmatch(stem):
         return clean(canvas["name"]), canvas["id"], canvas["rest"]
-    student, lesson = re.fullmatch(r"(.*?)[_ -]?((?<!\d)\d\d_[a-z_]+(?:[ (-]+\d+\)?)?)?", stem, re.IGNORECASE).groups()
+    student, lesson = FLAT.fullmatch(stem).groups()
     return clean(student or stem), "", lesson or stem
 
 
 def clean(name: str) -> str:
     """Return a name as it can stand in a table: printable, at most 80 characters."""
-    text = "".join(c if c.isprintable() else "�" for c in name.encode("utf-8", "replace").decode()).strip()
-    return text[:80] or "(no name)"
+    return _printable(name).strip()[:80] or "(no name)"
+
+
+def _printable(text: str) -> str:
+    """Return a text with a number for what cannot be shown, so that different texts stay different."""
+    return "".join(c if c.isprintable() else f"<{ord(c):x}>" for c in text)
 
 
 def read_roster(path: Path) -> list[dict[str, str]]:

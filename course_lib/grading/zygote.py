@@ -16,13 +16,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from course_lib.grading import linux
-from course_lib.grading.child import serve
+from course_lib.grading.child import forbid, python_folders, serve
 
 MEMORY = 1536 * linux.MIB  # that a child may take on top of the loaded libraries
 SECONDS = 120  # of processor time
 FILE_SIZE = 8 * linux.MIB
 PRIVATE = 32  # MiB of the private folder
-GLOBAL = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/zero", "/dev/urandom")
+GLOBAL = ["/usr/lib", "/usr/lib64", "/usr/share", "/usr/local/lib", "/lib", "/lib64", "/etc/ld.so.cache"]
+GLOBAL += ["/dev/zero", "/dev/urandom"]
 
 
 def main(number: str, folder: str, packages: str) -> None:
@@ -71,9 +72,12 @@ def _become_child(control: socket.socket, file: int, folder: Path, isolated: boo
         private = isolated and linux.mount_private(folder, PRIVATE)
         os.chdir(folder)
         linux.limit_resources(MEMORY, SECONDS, FILE_SIZE)
+        confined = linux.landlock_version() > 0 or (private and linux.show_only(_readable(), folder))
         linux.drop_capabilities()
         linux.restrict_files(_readable(), [Path(os.devnull), *([folder] if private else [])])
         linux.restrict_calls()
+        if not confined:
+            forbid(_readable(), [])
         serve(Connection(file))
     except BaseException:
         traceback.print_exc()  # of ours: what a student's code writes goes nowhere
@@ -84,8 +88,8 @@ def _become_child(control: socket.socket, file: int, folder: Path, isolated: boo
 def _readable() -> list[Path]:
     """Return what a child may read: Python, its packages, and this library, which has no solutions."""
     own = Path(__file__).resolve().parents[2]
-    python = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()]
-    return [own, *python, *map(Path, GLOBAL)]
+    python = python_folders()
+    return [own, *python, *(path.resolve() for path in python), *map(Path, GLOBAL)]
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def cell_shares(arguments: tuple, cells: Tensor) -> Tensor:
 
     ``cells`` outside 0..8 count nowhere, so that the shares of a digit then do not add up to 1.
     """
-    labels = arguments[0]
+    labels, cells = arguments[0], torch.as_tensor(cells)
     inside = (cells >= 0) & (cells <= 8)
     counts = torch.bincount(labels[inside] * 9 + cells[inside].long(), minlength=90).reshape(10, 9)
     return counts / torch.bincount(labels, minlength=10).clamp(min=1)[:, None]
@@ -33,10 +33,10 @@ def loss_and_gradient(function: Callable, logits: Tensor, y: Tensor) -> tuple[Te
     """Return the loss ``function(logits, y)`` and its gradient with respect to the logits."""
     leaf = logits.clone().requires_grad_()
     loss = function(leaf, y)
-    if not isinstance(loss, Tensor) or loss.shape:
+    if not isinstance(loss, (int, float)) and getattr(loss, "shape", None) != ():
         return loss, torch.zeros_like(logits)
-    if not loss.requires_grad:
-        raise ValueError("the loss cannot be differentiated: is there .detach(), .item() or .numpy() in it?")
+    if not (isinstance(loss, Tensor) and loss.requires_grad):
+        raise CourseError("the loss cannot be differentiated: is there .detach(), .item() or .numpy() in it?")
     return loss.detach(), torch.autograd.grad(loss, leaf)[0]
 
 

@@ -127,7 +127,7 @@ def grade(made: Class, *options: str, submissions: str = "submissions", before: 
     ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)  # whatever outlives its parent becomes ours, and is seen
     try:
         done = subprocess.run(
-            [*map(str, command), *map(str, options)], cwd=ROOT, env=os.environ | {k: str(v) for k, v in variables.items()},
+            [*map(str, command), *map(str, options)], cwd=ROOT, env=os.environ | {k: str(v) },
             capture_output=True, text=True, errors="replace", timeout=600, preexec_fn=before,
         )  # fmt: skip
         made.status, made.said = done.returncode, done.stdout + done.stderr

@@ -26,7 +26,7 @@ IDS = list(book.titles())
 @pytest.fixture
 def said(capsys, monkeypatch):
     """Start a session; return a function that calls another one, and returns what that showed."""
-    for name, value in (("_verdicts", {}), ("_failed", {}), ("_student", ""), ("SECONDS", 0.5)):
+    for name, value in (("_verdicts", {}), ("_failed", {}), ("_student", ""), ("SECONDS", 60)):
         monkeypatch.setattr(module, name, value)
 
     def call(function, *arguments):
@@ -40,6 +40,12 @@ def said(capsys, monkeypatch):
         return shown.out
 
     return call
+
+
+@pytest.fixture
+def hasty(monkeypatch, said):
+    """Stop a function after half a second."""
+    monkeypatch.setattr(module, "SECONDS", 0.5)
 
 
 def right(id):
@@ -87,8 +93,7 @@ def test_a_stub_is_not_attempted_yet(id, said):
     assert module.points(id, stub) == 0
 
 
-def test_a_real_training_run_gives_points(said, monkeypatch):
-    monkeypatch.setattr(module, "SECONDS", 10)
+def test_a_real_training_run_gives_points(said):
     *_, heading, note = said(check, "07.5", right("07.5")).splitlines()
     assert heading == "✓ 07.5 Beat the standard model: 5 of 5 points"
     gain = float(re.search(r"standard model's: ([+-]\d\.\d{3}) \(asked for: \+0\.10\)\.$", note)[1])
@@ -155,6 +160,7 @@ def test_an_error_is_told_with_its_line_and_raises_nothing(error, words, said):
     assert words in said(check, "07.2", failing(error))
 
 
+@pytest.mark.usefixtures("hasty")
 def test_an_endless_loop_is_stopped(said):
     ended = threading.Event()
 
@@ -170,8 +176,9 @@ def test_an_endless_loop_is_stopped(said):
     assert ended.is_set()
 
 
+@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("swallowed", [SystemExit, KeyboardInterrupt, BaseException])
-def test_an_endless_loop_that_swallows_what_stops_it_is_left_behind(swallowed, said):
+def test_an_endless_loop_that_swallows_what_stops_it_is_left_behind(swallowed, said, monkeypatch):
     free = threading.Event()
 
     def update_weights(q, losses, group):
@@ -185,9 +192,28 @@ def test_an_endless_loop_that_swallows_what_stops_it_is_left_behind(swallowed, s
         assert "07.3 GDRO's weight update: 0 of 4 points" in text
         assert "look for a loop without end" in text
         assert ("restart the kernel" in text) is (swallowed is not KeyboardInterrupt)
+        monkeypatch.setattr(module, "SECONDS", 60)
         assert said(check, "07.2", right("07.2")).startswith("✓")  # works meanwhile
     finally:
         free.set()
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_loop_that_swallows_what_stops_it_a_few_times_is_stopped(said):
+    swallowed = []
+
+    def update_weights(q, losses, group):
+        while True:
+            try:
+                while True:
+                    pass
+            except SystemExit:
+                swallowed.append(1)
+                if len(swallowed) > 4:
+                    raise
+
+    assert said(check, "07.3", update_weights).endswith("look for a loop without end.\n")
+    assert len(swallowed) == 5
 
 
 def test_what_a_function_prints_is_not_shown_but_noted(said):

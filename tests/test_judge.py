@@ -294,9 +294,11 @@ def test_a_fault_that_can_be_named_goes_before_half_an_explanation(ordinary):
 
 
 def test_a_misconception_that_is_right_somewhere_explains_only_what_it_has_wrong(explained):
-    # no_edge answers rightly but for the empty group; a wrong answer elsewhere is none of its.
+    # no_edge answers rightly but for the empty group; what is wrong elsewhere is none of its.
     verdict = verdict_of(explained, NUMBERS[0] - 7, *NUMBERS[1:])
     assert (verdict.misconception, verdict.points) == ("", 0)
+    verdict = verdict_of(explained, *[replace(answer(v), changed=True) for v in NUMBERS])
+    assert (verdict.misconception, verdict.hint[:20]) == ("", "It changes its input")
 
 
 def test_the_hint_never_holds_what_would_be_right():

@@ -226,6 +226,12 @@ def test_bytes_that_nobody_encoded_are_refused(data):
         decode(data)
 
 
+def test_true_and_false_are_nothing_else_whatever_their_bytes_were():
+    for kind in ("tensor", "array"):
+        got = decode(message({kind: ["bool", [3]]}, b"\0\1\xff"))
+        assert np.asarray(got).tobytes() == b"\0\1\1"
+
+
 @pytest.mark.parametrize("frame", [b"[%s]", b'{"list":[%s]}', b'{"other":[%s]}', b'"%s"'])
 @pytest.mark.parametrize("part", [b"1", b"{}", b"[]", b"0.1", b'"a"'])
 def test_no_message_takes_long_or_much_memory(frame, part):

@@ -21,7 +21,7 @@ from course_lib.grading.judge import judge
 from course_lib.grading.marking import hidden
 from course_lib.grading.notebook import find_functions, read_cells
 from course_lib.grading.plain import encode
-from course_lib.grading.release import SELF_STUDY, exercise_of, read_key, release, write_library
+from course_lib.grading.release import SELF_STUDY, exercise_of, read_key, release, solve, write_library
 
 ROOT = Path(__file__).parents[1]
 EXERCISES = {one.id: one for lesson in book.LESSONS for one in book.declared(lesson)}
@@ -259,6 +259,16 @@ def test_the_solved_notebook_has_what_gets_full_marks(kit, lesson):
     cells = [cell for cell in nbformat.read(path, 4).cells if exercise_of(cell)]
     assert len(cells) == len(exercises)
     assert not any(cell.outputs for cell in cells)
+
+
+def test_solving_a_notebook_takes_out_what_the_stub_said():
+    notebook = nbformat.v4.new_notebook()
+    for id in ("07.1", None):
+        cell = nbformat.v4.new_code_cell("1", metadata={"course_lib": {"exercise": id}} if id else {})
+        cell.outputs = [nbformat.v4.new_output("stream", text="1")]
+        notebook.cells.append(cell)
+    solve(notebook)
+    assert [(cell.source[:20], len(cell.outputs)) for cell in notebook.cells] == [("def sample_position(", 0), ("1", 1)]
 
 
 # What is refused

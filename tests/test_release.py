@@ -21,7 +21,7 @@ from course_lib.grading.judge import judge
 from course_lib.grading.marking import hidden
 from course_lib.grading.notebook import find_functions, read_cells
 from course_lib.grading.plain import encode
-from course_lib.grading.release import SELF_STUDY, exercise_of, read_key, release, solve, write_library
+from course_lib.grading.release import SELF_STUDY, exercise_of, read_key, release, solve
 
 ROOT = Path(__file__).parents[1]
 EXERCISES = {one.id: one for lesson in book.LESSONS for one in book.declared(lesson)}
@@ -128,7 +128,7 @@ def test_neither_the_secret_nor_a_hidden_case_is_in_the_students_kit(kit):
 
 
 def test_the_library_for_graded_code_has_no_solution_and_no_sheet(tmp_path):
-    write_library(tmp_path)
+    book.write_library(tmp_path)
     names = {name for name, _ in contents(tmp_path)}
     assert "course_lib/mitigation/trials.py" in names
     assert not [name for name in names if "exercises" in name or name.endswith((".zip", ".pyc"))]

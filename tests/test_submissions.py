@@ -313,3 +313,20 @@ def test_names_that_are_no_utf8_can_be_shown_and_stay_different(tmp_path):
 @pytest.mark.parametrize("name", ["", "   "])
 def test_a_name_of_nothing_has_a_stand_in(name):
     assert clean(name) == "(no name)"
+
+
+def test_a_folder_of_any_name_around_all_students_is_seen_through(tmp_path):
+    for student in ("ada", "bob"):
+        (tmp_path / "one/export" / student).mkdir(parents=True)
+        (tmp_path / "one/export" / student / "07_bias_mitigation.ipynb").write_text("{}")
+        (tmp_path / "two/export").mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"two/export/{student}_07_bias_mitigation.ipynb").write_text("{}")
+    for where in ("one", "two"):
+        assert [s.student for s in find_submissions(tmp_path / where, ["07"])] == ["ada", "bob"]
+
+
+def test_one_students_folder_is_not_taken_for_a_folder_around_all(tmp_path):
+    (tmp_path / "ada/07_bias_mitigation").mkdir(parents=True)
+    (tmp_path / "ada/07_bias_mitigation/07_bias_mitigation.ipynb").write_text("{}")
+    (tmp_path / "ada/07_bias_mitigation.ipynb").write_text("{}")
+    assert {s.student for s in find_submissions(tmp_path, ["07"])} == {"ada"}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import importlib
 import json
+import shutil
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from course_lib.environment import ROOT
 from course_lib.errors import CourseError
 from course_lib.grading.plain import decode, encode
 from course_lib.grading.sheet import Sheet
@@ -92,6 +94,17 @@ def _edition() -> Mapping[str, Any]:
 def _read_index(_changed: int) -> Mapping[str, Any]:
     with zipfile.ZipFile(EDITION) as book:
         return json.loads(book.read("edition.json"))
+
+
+def write_library(folder: Path) -> None:
+    """Copy the library without the exercises' solutions to ``folder``/course_lib."""
+    solutions = {f"{package}/exercises" for package in LESSONS.values()}
+
+    def left_out(where: str, names: Sequence[str]) -> set[str]:
+        here = Path(where).relative_to(ROOT / "course_lib").as_posix()
+        return {n for n in names if n in ("__pycache__", EDITION.name) or f"{here}/{Path(n).stem}" in solutions}
+
+    shutil.copytree(ROOT / "course_lib", folder / "course_lib", ignore=left_out)
 
 
 def write_edition(path: Path, release: str, by: str, sheets: Mapping[str, Iterable[Sheet]]) -> None:

@@ -217,13 +217,11 @@ def own_numbers(exercise: Exercise, secret: str, student: str) -> Mapping[str, A
 @functools.cache
 def _sandbox(spawn: bool, folder: str) -> Sandbox:
     """Return this process's sandbox, made at first use in ``folder``; it ends with the process."""
-    from course_lib.grading.release import write_library
-
     if not folder:  # on a cluster, where nobody else cleans up
         folder = tempfile.mkdtemp(prefix="course_")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
     own = Path(tempfile.mkdtemp(dir=folder))
-    write_library(own / "library")
+    book.write_library(own / "library")
     (own / "private").mkdir()
     packages = ["torch", *(f"course_lib.{package}" for package in book.LESSONS.values())]
     return Sandbox(own / "library", packages, own / "private", spawn=spawn).__enter__()

@@ -65,19 +65,8 @@ def _list_students(roster: Path, column: str) -> list[str]:
     return students
 
 
-def write_library(folder: Path) -> None:
-    """Copy the library without the exercises' solutions to ``folder``/course_lib."""
-    solutions = {f"{package}/exercises" for package in book.LESSONS.values()}
-
-    def left_out(where: str, names: Sequence[str]) -> set[str]:
-        here = Path(where).relative_to(ROOT / "course_lib").as_posix()
-        return {n for n in names if n in ("__pycache__", "edition.zip") or f"{here}/{Path(n).stem}" in solutions}
-
-    shutil.copytree(ROOT / "course_lib", folder / "course_lib", ignore=left_out)
-
-
 def _write_student(folder: Path, key: Key, exercises: Sequence[Exercise], students: Sequence[str]) -> None:
-    write_library(folder)
+    book.write_library(folder)
     for name in KIT:
         source = ROOT / name
         if source.is_dir():

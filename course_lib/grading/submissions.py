@@ -59,9 +59,10 @@ def find_submissions(where: Path, lessons: Sequence[str], lesson: str | None = N
     paths = list(files)
     if not paths:
         raise CourseError(f"{where} is empty, or holds no notebook (.ipynb): nothing was graded.")
+    wrapper = _find_wrapper([_strip(path, where) for path, _ in paths])
     found = []
     for path, problem in paths:
-        student, number, rest = _whose(_strip(path, where))
+        student, number, rest = _whose(_strip(path, where).removeprefix(wrapper))
         which = next((n for n in re.findall(r"(?<!\d)(\d\d)_", rest) if n in lessons), lesson)
         which = which or (lessons[0] if len(lessons) == 1 else None)
         if which is None:
@@ -130,8 +131,18 @@ def _find_size_problem(size: int) -> str:
     return "" if size else "The notebook is empty."
 
 
+def _find_wrapper(paths: Sequence[str]) -> str:
+    """Return the one folder that holds everything, with its slash, if it is not a student's; else nothing."""
+    parts = [PurePosixPath(path).parts for path in paths]
+    first = parts[0][0]
+    if any(len(part) < 2 or part[0] != first for part in parts):
+        return ""
+    inside = {part[1] for part in parts if not re.match(r"\d\d_", part[1])}  # a student's own are lessons
+    return f"{first}/" if len(inside) > 1 else ""
+
+
 def _strip(path: str, where: Path) -> str:
-    """Leave out a folder around all: "submitted", or one of the zip file's own name."""
+    """Leave out a folder that goes by a name which no student has: "submitted", or the zip file's own."""
     first, _, rest = path.partition("/")
     return rest if rest and first.lower() in ("submitted", "submissions", where.stem.lower()) else path
 

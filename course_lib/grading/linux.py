@@ -184,7 +184,8 @@ FORBIDDEN = {
     "utimensat": (280, 88), "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7),
     "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16), "setxattrat": (463, 463),
     "removexattrat": (466, 466), "file_setattr": (469, 469), "inotify_init": (253, None), "inotify_init1": (294, 26),
-    "fanotify_init": (300, 262), "mknod": (133, None), "mknodat": (259, 33),
+    "fanotify_init": (300, 262), "mknod": (133, None), "mknodat": (259, 33), "splice": (275, 76),
+    "tee": (276, 77), "vmsplice": (278, 75),
 }  # fmt: skip
 MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 UNKNOWN = ((435, 435), (437, 437))  # clone3, openat2: their arguments cannot be seen; the C library has others

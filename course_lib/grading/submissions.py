@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from course_lib.errors import CourseError
 
 MAX_NOTEBOOK = 16 * 2**20  # bytes
+MAX_DEPTH = 8  # folders in folders
 CANVAS = re.compile(r"(?P<name>.+?)(_LATE)?_(?P<id>\d+)_(?P<file>\d+)_(?P<rest>.+)", re.DOTALL)
 MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(file|onlinetext)_?", re.DOTALL)
 FLAT = re.compile(r"(.*?)[_ -]?((?<!\d)\d\d_[a-z_]+(?:[ (-]+\d+\)?)?)?", re.IGNORECASE | re.DOTALL)
@@ -96,7 +97,8 @@ def keep_last(found: Sequence[Submission]) -> tuple[list[Submission], list[str]]
 
 def _list_folder(where: Path) -> Iterator[tuple[str, str]]:
     for folder, folders, names in os.walk(where):
-        folders[:] = sorted(name for name in folders if _is_shown(name))
+        deep = len(Path(folder).relative_to(where).parts) >= MAX_DEPTH
+        folders[:] = [] if deep else sorted(name for name in folders if _is_shown(name))
         for name in sorted(names + [link for link in folders if (Path(folder) / link).is_symlink()]):
             if not (name.lower().endswith(".ipynb") and _is_shown(name)):
                 continue

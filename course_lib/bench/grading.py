@@ -54,13 +54,11 @@ def measure_grading() -> Iterator[Figure]:
         here = Path(folder)
         release(here / "release")
         jobs = os.cpu_count() or 1
-        peaks = []
-        for n in (100, 300):
-            seconds, peak = _grade(here, f"honest{n}", n, 0)
-            peaks.append(peak)
-        yield Figure("300 honest notebooks, all included", seconds, "s")
-        yield Figure("notebooks a second and core", 300 / seconds / jobs, "", ">= 10")
-        yield Figure("largest process, 300 against 100 notebooks", peaks[1] / peaks[0], "", "<= 1.1")
+        (first, small), (seconds, large) = (_grade(here, f"honest{n}", n, 0) for n in (100, 300))
+        yield Figure("300 honest notebooks, start included", seconds, "s")
+        yield Figure("notebooks a second and core, start included", 300 / seconds / jobs, "", ">= 10")
+        yield Figure("notebooks a second and core, from 100 to 300", 200 / (seconds - first) / jobs, "", ">= 10")
+        yield Figure("largest process, 300 against 100 notebooks", large / small, "", "<= 1.1")
         seconds, _ = _grade(here, "hostile", 300, 30)
         yield Figure("300 notebooks, 30 of them hostile", seconds, "s")
 

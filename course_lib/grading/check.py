@@ -155,9 +155,12 @@ def identify(student: str) -> None:
     global _student
     if not book.own_numbers_by():
         return show("Everybody has the same numbers in this edition: those in the text.", "", AMBER)
-    if not isinstance(student, str) or not student.strip():
-        raise CourseError(f'Your {book.own_numbers_by()} goes between the quotes: identify("...").')
-    sheets = [book.visible(id, student) for id in book.titles()]
+    try:
+        if not isinstance(student, str) or not student.strip(" ."):
+            raise CourseError(f'Your {book.own_numbers_by()} goes between the quotes: identify("...").')
+        sheets = [book.visible(id, student) for id in book.titles()]
+    except CourseError as error:  # a cell that is run before it is filled in must not stop the notebook
+        return show(str(error), "", AMBER)
     _student = student
     lines = [f"Your own numbers, {student}: use them in place of those in the text."]
     for sheet in sheets:

@@ -56,8 +56,7 @@ def grade(
     input that cannot be graded. ``resume`` goes on where an earlier run stopped; it marks no notebook again
     that is as it was.
     """
-    if lesson is not None:
-        book.declared(lesson)
+    book.declared(lesson or next(iter(book.LESSONS)))  # an unknown lesson, or no solutions to grade by
     found, left_out = keep_last(find_submissions(submissions, list(book.LESSONS), lesson))
     people = read_roster(roster) if roster else []
     if key.by and not people:

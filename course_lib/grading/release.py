@@ -31,7 +31,7 @@ TEACHER = """\
 `{release}` is the release that your students have: the folder `student` beside this one. Keep this folder to
 yourself: `release.json` holds the secret that the hidden cases follow from, `solutions` the solved notebooks.
 
-    python -m course_lib grade SUBMISSIONS --out RESULTS --release {teacher}
+    python -m course_lib grade SUBMISSIONS --out RESULTS --release {teacher}{roster}
 
 grades a folder or a zip file of returned notebooks, from the course's own folder.
 """
@@ -104,7 +104,10 @@ def _write_teacher(folder: Path, key: Key, exercises: Sequence[Exercise], studen
     (folder / "solutions").mkdir(parents=True)
     about = {"release": key.release, "secret": key.secret, "by": key.by}
     (folder / SECRET).write_text(json.dumps(about, indent=1), "utf-8")
-    (folder / "README.md").write_text(TEACHER.format(release=key.release, teacher=folder.resolve()), "utf-8")
+    (folder / "README.md").write_text(
+        TEACHER.format(release=key.release, teacher=folder.resolve(), roster=" --roster FILE.csv" if key.by else ""),
+        "utf-8",
+    )
     for lesson in book.LESSONS:
         name = find_lesson(lesson)
         edit_notebook(

@@ -444,9 +444,9 @@ def _(path, notebook):
     save(path, {**notebook, "cells": strange + notebook["cells"] + strange, "nbformat": "4"})
 
 
-@member("100,000 cells", "passed", points=8)
+@member("20,000 cells", "passed", points=8)
 def _(path, notebook):
-    save(path, {**notebook, "cells": [code(f"x{i} = {i}") for i in range(100_000)] + notebook["cells"]})
+    save(path, {**notebook, "cells": [code(f"x{i} = {i}") for i in range(20_000)] + notebook["cells"]})
 
 
 @member("names that need each other without end", "cannot be read")

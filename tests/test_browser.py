@@ -134,12 +134,14 @@ def test_run_stop_keep_and_save_answer_to_the_keyboard(panel):
     panel.until("() => document.querySelector('.course-status').innerText.startsWith('Stopped')", 10)
     page.locator(".course-epochs input").fill("1")
     page.locator(".course-epochs input").press("Enter")
-    for method in ("StdM", "LFF"):
+    keep = page.get_by_role("button", name="Keep")
+    for kept, method in enumerate(("StdM", "LFF"), 1):
         page.locator(".course-method select").select_option(method)
         panel.until(f"() => !({FINISHED})()", 10) if method == "LFF" else None
         panel.until(FINISHED, 60)
-        page.get_by_role("button", name="Keep").press("Space")
-        page.wait_for_timeout(300)
+        panel.until(keep.is_enabled, 10)  # the word that it may be pressed can come after the status
+        keep.press("Space")
+        panel.until(f"() => document.querySelector('.course-status').innerText.startsWith('Kept: {kept} ')", 10)
     page.get_by_role("button", name="Save CSV").press("Space")
     panel.until(lambda: (panel.root / "bias_mitigation_runs.csv").exists(), 10)
     assert len((panel.root / "bias_mitigation_runs.csv").read_text().splitlines()) == 3

@@ -1,97 +1,28 @@
 """The lab as its users meet it: JupyterLab in a real browser, every control moved by keyboard."""
 
-import os
-import shutil
-from pathlib import Path
-
 import nbformat
 import pytest
+from in_browser import FINISHED, alt, open_panel, press_field, press_slider, shoot, show_cell
 
-from course_lib.bench.browser import Browser, Watch
+from course_lib.bench.browser import Watch
 from course_lib.bench.panels import TRAINING, panel_notebook
-from course_lib.doctor import find_browser
 from course_lib.grading import book
 
-pytest.importorskip("playwright", reason="browser tests need playwright: python -m course_lib test installs it")
-if find_browser() is None and not os.environ.get("COURSE_REQUIRE_BROWSER"):
-    pytest.skip("browser tests need an installed Chromium or Chrome", allow_module_level=True)
-
 pytestmark = pytest.mark.browser
-ROOT = Path(__file__).parents[1]
-SHOTS = Path(__file__).parent / "screenshots"
-FINISHED = "() => document.querySelector('.course-status')?.innerText.startsWith('Finished')"
 SMALL = "from course_lib import mitigation\npanel = mitigation.panel(n_train=640, n_test=200, epochs=1)\npanel"
-
-# Loaded by every Python that the lab starts: nothing but this machine can be reached, and who tries is noted.
-BLOCK = """
-import os, socket
-inside = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
-def check(address):
-    host = address[0] if isinstance(address, tuple) else "127.0.0.1"
-    if host not in ("127.0.0.1", "localhost", "::1", "", None):
-        with open(os.environ["BLOCKED_LOG"], "a") as log:
-            log.write(f"{host}\\n")
-        raise OSError("the network is blocked in this test")
-def connect(self, address): check(address); return inside[0](self, address)
-def connect_ex(self, address): check(address); return inside[1](self, address)
-def getaddrinfo(host, *rest, **more): check((host,)); return inside[2](host, *rest, **more)
-socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo = connect, connect_ex, getaddrinfo
-"""
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """A running lab with copies of the notebooks, on a machine without a network."""
-    folder = tmp_path_factory.mktemp("lab")
-    work, block, log = folder / "work", folder / "block", folder / "blocked.log"
-    shutil.copytree(ROOT / "notebooks", work)
-    panel_notebook(work, SMALL)
-    block.mkdir()
-    (block / "sitecustomize.py").write_text(BLOCK)
-    log.touch()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(block))
-        patch.setenv("BLOCKED_LOG", str(log))
-        patch.setenv("COURSE_DATA", str(folder / "no data"))
-        with Browser(work) as browser:
-            browser.blocked_log = log
-            yield browser
 
 
 @pytest.fixture
 def panel(lab):
     """The page with a panel that trains on few images."""
-    lab.open("panel.ipynb")
-    lab.run_all()
-    lab.page.wait_for_selector("img.course-sheet")
-    lab.page.wait_for_timeout(2000)  # the panel gets ready for its first run
-    return lab
-
-
-def shoot(browser, name):
-    SHOTS.mkdir(exist_ok=True)
-    browser.page.screenshot(path=SHOTS / f"{name}.png")
-
-
-def show_panel(browser):
-    """Scroll to the panel: JupyterLab draws only what is in view."""
-    browser.page.evaluate(
-        """() => { const panel = window.jupyterapp.shell.currentWidget.content;
-        const cells = Array.from(panel.model.cells);
-        const i = cells.findIndex((cell) => /mitigation\\.panel\\(/.test(cell.sharedModel.getSource()));
-        panel.activeCellIndex = i; panel.scrollToItem(i, "start"); }"""
-    )
-
-
-def alt(browser, picture):
-    return browser.page.locator(f"img.course-{picture}").first.get_attribute("alt")
+    return open_panel(lab, SMALL, "sheet")
 
 
 @pytest.mark.parametrize("name", ["00_start_here", "07_bias_mitigation"])
 def test_notebook_runs_without_an_error_and_without_a_network(lab, name):
     lab.open(f"{name}.ipynb")
     lab.run_all(timeout=400)
-    show_panel(lab)
+    show_cell(lab, "mitigation.panel(")
     lab.page.locator("img.course-sheet").first.wait_for(timeout=20_000)
     shoot(lab, name)
     assert lab.blocked_log.read_text() == ""
@@ -105,20 +36,10 @@ def test_every_control_answers_to_the_keyboard_and_keeps_the_focus(panel):
     cells = page.locator(".jp-Notebook .jp-Cell").count()
     sliders = ["strength", "background_color", "digit_color", "digit_position", "distractor_shape"]
     for name in [*sliders, "distractor_color", "texture_pattern", "texture_color"]:
-        before = panel.source("course-sheet")
-        handle = page.locator(f".course-{name} .noUi-handle")
-        handle.press("ArrowRight")
-        panel.until(lambda before=before: panel.source("course-sheet") != before, 10)
-        assert handle.evaluate("e => e === document.activeElement"), name
-        assert handle.get_attribute("aria-label"), name
+        press_slider(panel, name, picture="sheet")
     downs, ups = ("method", "explicit", "source"), ("source", "seed", "epochs")
     for name, key in [*((name, "ArrowDown") for name in downs), *((name, "ArrowUp") for name in ups)]:
-        control = page.locator(f".course-{name}").locator("select, input").first
-        before = control.input_value()
-        control.press(key)
-        page.wait_for_timeout(200)
-        assert control.input_value() != before, name
-        assert control.evaluate("e => e === document.activeElement"), name
+        press_field(panel, name, key)
     panel.until(FINISHED, 90)
     assert alt(panel, "picture").startswith("UpWt (told the distractor colour)")
     assert page.locator(".jp-Notebook .jp-Cell").count() == cells  # no key went to the notebook
@@ -218,7 +139,7 @@ def test_an_error_shows_in_the_panel(lab):
 
 def test_a_stored_notebook_shows_its_pictures_before_anything_is_run(lab):
     lab.open("07_bias_mitigation.ipynb")
-    show_panel(lab)
+    show_cell(lab, "mitigation.panel(")
     image = lab.page.locator(".jp-RenderedImage img, img.course-sheet")
     image.first.wait_for(timeout=20_000)
     shoot(lab, "stored")

@@ -197,7 +197,7 @@ def test_a_config_can_be_changed_on_the_way():
 
 
 def test_an_unknown_field_is_refused():
-    with pytest.raises(CourseError, match="A run has no stength; it has method, strength"):
+    with pytest.raises(CourseError, match="There is no setting stength; there are method, strength"):
         mitigation.run(stength=0.5)
     with pytest.raises(CourseError, match=r"takes a Config or settings by name.*'StdM'"):
         mitigation.run("StdM")

@@ -21,7 +21,7 @@ def text(cell):
 
 
 def test_there_are_notebooks():
-    assert [path.name[:2] for path in NOTEBOOKS] == ["00", "07"]
+    assert [path.name[:2] for path in NOTEBOOKS] == ["00", *book.LESSONS]
 
 
 def test_every_code_cell_was_executed_in_order(cells):
@@ -64,19 +64,16 @@ def test_panels_are_stored_as_pictures_that_show_without_a_kernel(cells):
     assert all("image/png" in data for data in panels)
 
 
-def test_lesson_07_follows_the_template():
-    lesson = json.loads(next(p for p in NOTEBOOKS if p.name.startswith("07")).read_text("utf-8"))
-    headings = [line for c in lesson["cells"] if c["cell_type"] == "markdown" for line in text(c).split("\n")]
-    for part in (
-        "After this lesson you can",
-        "## PREDICT",
-        "## EXPLORE",
-        "## Exercises",
-        "## Spot the bug",
-        "## DISCUSS",
-    ):
-        assert any(part in line for line in headings), part
-    assert [line.split()[1] for line in headings if line.startswith("### 07.")] == [f"07.{i}" for i in range(1, 6)]
+@pytest.mark.parametrize("lesson", book.LESSONS)
+def test_a_lesson_follows_the_template(lesson):
+    cells = json.loads(next(p for p in NOTEBOOKS if p.name.startswith(lesson)).read_text("utf-8"))["cells"]
+    lines = [line for c in cells if c["cell_type"] == "markdown" for line in text(c).split("\n")]
+    parts = ("After this lesson you can", "## The question", "## PREDICT", "## EXPLORE", "## Exercises")
+    parts += ("## Spot the bug", "## DISCUSS", "## In three lines", "## Further reading")
+    places = [next((i for i, line in enumerate(lines) if line.startswith(part)), part) for part in parts]
+    assert places == sorted(places), "in this order, and all of them"
+    exercises = [line.split()[1] for line in lines if line.startswith(f"### {lesson}.")]
+    assert exercises == [one.id for one in book.declared(lesson)]
 
 
 def test_exercises_are_the_declared_stubs_and_each_is_followed_by_its_check():

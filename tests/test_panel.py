@@ -252,7 +252,7 @@ def test_hidden_parts_keep_their_values_and_unknown_ones_are_refused():
         ({"source": "cifar"}, "'cifar'"),
         ({"explicit": "colour"}, "'colour'"),
         ({"epochs": 0}, "epochs"),
-        ({"speed": 2}, "no speed"),
+        ({"speed": 2}, "no setting speed"),
         ({"hide": 5}, "hide must name"),
     ],
 )

@@ -26,9 +26,9 @@ def test_only_panels_know_ipywidgets():
     users = {
         p.relative_to(ROOT).as_posix() for p in SOURCES if re.search(r"^import ipywidgets", p.read_text("utf-8"), re.M)
     }
-    library = {u for u in users if u.startswith("course_lib")}
-    panels = {f"course_lib/mitigation/{name}.py" for name in ("controls", "panel")}
-    assert library == {"course_lib/keep.py", "course_lib/panel.py"} | panels
+    frame = {f"course_lib/{name}.py" for name in ("controls", "keep", "livepanel", "panel")}
+    lessons = {u for u in users - frame if re.fullmatch(r"course_lib/\w+/(controls|panels?)\.py", u)}
+    assert {u for u in users if u.startswith("course_lib")} == frame | lessons
 
 
 def test_importing_course_lib_brings_no_torch():

@@ -21,13 +21,13 @@ SETTLED = """() => document.querySelector("img.course-sheet").alt
   .includes(`strength ${document.querySelector(".course-strength .widget-readout").innerText};`)"""
 
 
-def panel_notebook(root: Path, source: str = CELL) -> str:
+def panel_notebook(root: Path, source: str = CELL, name: str = "panel.ipynb") -> str:
     """Write a notebook of one cell into ``root`` and return its name."""
     cell = {"cell_type": "code", "id": "panel", "metadata": {}, "outputs": [], "execution_count": None}
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook = {"cells": [cell | {"source": source}], "metadata": {"kernelspec": kernel}}
-    (root / "panel.ipynb").write_text(json.dumps(notebook | {"nbformat": 4, "nbformat_minor": 5}))
-    return "panel.ipynb"
+    (root / name).write_text(json.dumps(notebook | {"nbformat": 4, "nbformat_minor": 5}))
+    return name
 
 
 def measure_browser() -> Iterator[Figure]:

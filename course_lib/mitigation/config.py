@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
+from course_lib import config
 from course_lib.data import biased_mnist, digits
 from course_lib.data.biased_mnist import VARIABLES
 from course_lib.data.render import require_cell
-from course_lib.errors import CourseError, require_choice, require_integer, require_number
+from course_lib.errors import CourseError
 from course_lib.mitigation.methods import METHODS, Method
 from course_lib.networks import NETWORKS
 from course_lib.randomness import MAX_SEED
@@ -16,7 +17,7 @@ from course_lib.training import require_device
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(config.Config):
     """Everything that decides a run; checked when made (`CourseError`), and usable as a key.
 
     ``strength`` is one number in [0, 1] or a mapping from variables to numbers (the others: 0.1).
@@ -48,37 +49,25 @@ class Config:
         if isinstance(strengths, tuple) and len(strengths) == len(VARIABLES):
             strengths = dict(zip(VARIABLES, strengths, strict=True))
         strengths = biased_mnist.strengths(strengths)
-        same = len(set(strengths)) == 1
-        self._set("strength", strengths[0] if same else strengths)
-        require_choice("explicit", self.explicit, VARIABLES)
+        self.put("strength", strengths[0] if len(set(strengths)) == 1 else strengths)
+        self.choose("explicit", VARIABLES)
         method = METHODS[self.method]
-        self._set("told", self.explicit if method.knows == "bias labels" else None)
-        self._set("settings", self._changed_settings(method))
-        require_choice("source", self.source, digits.SOURCES)
-        require_choice("network", self.network, NETWORKS)
-        self._set("seed", require_integer("seed", self.seed, 0, MAX_SEED))
-        self._set("epochs", require_integer("epochs", self.epochs, 1, 100))
-        self._set("n_train", require_integer("n_train", self.n_train, 100, biased_mnist.MAX_IMAGES))
-        self._set("n_test", require_integer("n_test", self.n_test, 100, biased_mnist.MAX_IMAGES))
-        self._set("cell", require_cell(self.cell))
+        self.put("told", self.explicit if method.knows == "bias labels" else None)
+        self.put("settings", self._changed_settings(method))
+        self.choose("source", digits.SOURCES)
+        self.choose("network", NETWORKS)
+        self.integer("seed", 0, MAX_SEED)
+        self.integer("epochs", 1, 100)
+        self.integer("n_train", 100, biased_mnist.MAX_IMAGES)
+        self.integer("n_test", 100, biased_mnist.MAX_IMAGES)
+        self.put("cell", require_cell(self.cell))
         if self.network == "laptop" and self.cell % 2:
             raise CourseError(f"cell must be even for the laptop network, which halves the image; it was {self.cell}.")
-        self._set("batch_size", require_integer("batch_size", self.batch_size, 2, 100_000))
-        self._set("lr", require_number("lr", self.lr, 0, 100))
-        self._set("weight_decay", require_number("weight_decay", self.weight_decay, 0, 100))
-        require_choice("one_cycle", self.one_cycle, (True, False))
+        self.integer("batch_size", 2, 100_000)
+        self.number("lr", 0, 100)
+        self.number("weight_decay", 0, 100)
+        self.choose("one_cycle", (True, False))
         require_device(self.device)
-
-    @classmethod
-    def of(cls, **values: object) -> Config:
-        """Return ``Config(**values)``; raise `CourseError` that lists the fields for an unknown one."""
-        known = [field.name for field in fields(cls) if field.init]
-        if unknown := sorted(values.keys() - set(known)):
-            raise CourseError(f"A run has no {', '.join(unknown)}; it has {', '.join(known)}.")
-        return cls(**values)
-
-    def _set(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, value)  # the way to normalise a field of a frozen dataclass
 
     def _changed_settings(self, method: type[Method]) -> tuple[tuple[str, float], ...]:
         """Return the settings that are not the method's defaults, so that equal runs have equal keys."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -33,8 +33,7 @@ def run(config: Config | None = None, *, progress: bool = True, **changes: objec
     """
     if not isinstance(config, Config | None):
         raise CourseError(f"run() takes a Config or settings by name, such as method='GDRO'; it was given {config!r}.")
-    given = {f.name: getattr(config, f.name) for f in fields(Config) if f.init} if config else {}
-    config = Config.of(**given | changes)
+    config = Config.of(**(config.values() if config else {}) | changes)
     results = stream(config)
     if progress and cached(config) is None:
         results = progress_bar(results, config.method)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
 from statistics import fmean
 
 import ipywidgets as widgets
@@ -51,9 +50,8 @@ class BiasPanel(Panel):
     def __init__(self, config: Config, hide: Iterable[str]):
         super().__init__(make_controls(config), hide=hide)
         self.strengths = config.strengths()  # of the seven variables; the sliders follow
-        given = {field.name: (getattr(config, field.name), field.default) for field in fields(Config) if field.init}
         shown = {*NAMES, "settings"}
-        self.fixed = {n: value for n, (value, default) in given.items() if n not in shown and value != default}
+        self.fixed = {name: value for name, value in config.changed().items() if name not in shown}
         self.settings: dict[str, widgets.BoundedFloatText] = {}
         self.setting_row = widgets.HBox(layout={"min_height": "36px"})
         self.about = widgets.HTML(layout={"width": "284px", "height": "68px", "overflow": "hidden"})

@@ -1,0 +1,50 @@
+"""What decides a run or a picture: frozen dataclasses that check themselves when they are made."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, Self
+
+from course_lib.errors import CourseError, require_choice, require_integer, require_number
+
+
+class Config:
+    """Base of the lessons' configs. Subclasses are frozen dataclasses whose ``__post_init__`` checks each field."""
+
+    @classmethod
+    def of(cls, **values: object) -> Self:
+        """Return ``cls(**values)``; raise `CourseError` that lists the fields for an unknown one."""
+        known = cls.names()
+        if unknown := sorted(values.keys() - set(known)):
+            raise CourseError(f"There is no setting {', '.join(unknown)}; there are {', '.join(known)}.")
+        return cls(**values)
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Return the names of the settings."""
+        return [field.name for field in fields(cls) if field.init]
+
+    def values(self) -> dict[str, Any]:
+        """Return the settings by name."""
+        return {name: getattr(self, name) for name in self.names()}
+
+    def changed(self) -> dict[str, Any]:
+        """Return the settings that are not the defaults."""
+        defaults = {field.name: field.default for field in fields(self)}
+        return {name: value for name, value in self.values().items() if value != defaults[name]}
+
+    def choose(self, name: str, allowed) -> None:
+        """Check that a field is one of ``allowed``."""
+        require_choice(name, getattr(self, name), allowed)
+
+    def integer(self, name: str, low: int, high: float) -> None:
+        """Check that a field is a whole number from ``low`` to ``high``, and make it an int."""
+        self.put(name, require_integer(name, getattr(self, name), low, high))
+
+    def number(self, name: str, low: float, high: float) -> None:
+        """Check that a field is a number from ``low`` to ``high``, and make it a float."""
+        self.put(name, require_number(name, getattr(self, name), low, high))
+
+    def put(self, name: str, value: object) -> None:
+        """Set a field of this frozen dataclass: while it is made, and never after."""
+        object.__setattr__(self, name, value)

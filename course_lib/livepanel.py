@@ -1,0 +1,191 @@
+"""A panel that needs no more than this: what a state gives, and the pictures that show it.
+
+A lesson's panel subclasses `LivePanel`. `answer` computes what follows every move of a control; `stream`,
+where there is one, runs an experiment once a control is let go.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Protocol
+
+import ipywidgets as widgets
+from matplotlib.figure import Figure
+
+from course_lib.config import Config
+from course_lib.errors import CourseError
+from course_lib.panel import Panel, Picture
+from course_lib.plotting import LiveFigure, new_figure
+
+EVERY = 0.4  # seconds between two pictures of a run
+
+
+class Partial(Protocol):
+    """What `stream` yields: how far a run is, and what it has found so far."""
+
+    step: int
+    steps: int
+    finished: bool
+
+
+class LivePanel(Panel):
+    """Base of panels whose state is a `Config`, one field for each control.
+
+    ANSWERS, RUNS: picture classes by name, in the order of the page: those drawn at every move, and those
+    that follow a run. Each is a `LiveFigure` with SIZE = (width, height) in hundredths of pixels (at most
+    8.4 wide; the first one of at most 5.4 stands beside the controls), an ``__init__(figure=None)`` that
+    draws on that figure or subfigure, ``update(result)``, and ``describe(result)``, its alt text.
+    """
+
+    PARTS = (*Panel.PARTS, "picture")
+    CONFIG: ClassVar[type[Config]]
+    ANSWERS: ClassVar[Mapping[str, type[LiveFigure]]] = {}
+    RUNS: ClassVar[Mapping[str, type[LiveFigure]]] = {}
+
+    def __init__(self, config: Config, controls: Mapping[str, widgets.Widget], *, hide: Iterable[str] = ()):
+        super().__init__(controls, hide=hide)
+        self.fixed = {name: value for name, value in config.changed().items() if name not in controls}
+        self.figures = {name: make() for name, make in [*self.ANSWERS.items(), *self.RUNS.items()]}
+        self.pictures = {name: _picture(name, figure) for name, figure in self.figures.items()}
+        self.answered: Any = None  # what the latest answer was computed for
+        self.result: Any = None  # of the latest run, as far as it is
+        self._build()
+        self.label({name: control.tooltip for name, control in self.controls.items()})
+        self.preview()
+        for name in self.RUNS:
+            self.pictures[name].show(self.figures[name].png())
+            self.label({name: "No run yet."})
+        if self.RUNS:
+            self.say("Run, or move a control, to start.", 0.0)
+            self.worker.submit(lambda: self.prepare(self.config()))  # so that the first run starts at once
+
+    # --- what a lesson fills in ---
+
+    def answer(self, config: Config) -> Any:
+        """Return what the pictures in ANSWERS show; at most some 50 ms, since it follows every move."""
+
+    def stream(self, config: Config) -> Iterator[Partial]:
+        """Yield the growing result of a run, often; whoever iterates may stop."""
+        raise NotImplementedError
+
+    def prepare(self, config: Config) -> Iterator[None]:
+        """Do once, ahead of the first run, what makes it wait."""
+        yield
+
+    def headline(self, result: Any) -> str:
+        """Return one line of status about an answer (of a panel without runs) or a run."""
+        return f"Finished {result.steps} steps." if result.finished else f"Running: step {result.step}"
+
+    # --- what the frame calls ---
+
+    def state(self) -> dict[str, object]:
+        """Return the settings that make the same panel again, and that the experiment takes."""
+        with self.lock:
+            return {name: read(control) for name, control in self.controls.items()} | self.fixed
+
+    def config(self) -> Config:
+        """Return the settings as they are now."""
+        return self.CONFIG(**self.state())
+
+    def static(self) -> Figure:
+        """Return a plain figure of the panel as it stands, for slides and documents."""
+        classes = [*self.ANSWERS.values(), *(self.RUNS.values() if self.result else ())]
+        sizes = [picture.SIZE for picture in classes]
+        figure = new_figure(max(width for width, _ in sizes), sum(height for _, height in sizes))
+        parts = figure.subfigures(len(classes), 1, height_ratios=[height for _, height in sizes], squeeze=False)[:, 0]
+        for part, picture in zip(parts, classes, strict=True):
+            part.set_facecolor("white")
+            picture(part).update(self.answered if picture in self.ANSWERS.values() else self.result)
+        return figure
+
+    def preview(self) -> None:
+        try:
+            self.answered = self.answer(self.config())
+            for name in self.ANSWERS:
+                self._show(name, self.answered)
+        except CourseError:
+            for name in self.ANSWERS:
+                self.pictures[name].fresh(False)
+            raise
+        if not self.RUNS:
+            self.say(self.headline(self.answered))
+
+    def outdate(self) -> None:
+        if not self.RUNS:
+            return
+        self.result = None
+        for name in self.RUNS:
+            self.pictures[name].fresh(False)
+        self.say("Changed. The run starts when you let go.", 0.0)
+
+    def start(self, delay: float = 0.0) -> None:
+        if self.RUNS:
+            super().start(delay)
+
+    def work(self) -> Iterator[None]:
+        drawn = 0.0
+        for result in self.stream(self.config()):
+            if result.finished or time.monotonic() - drawn > EVERY:
+                self._draw(result)
+                drawn = time.monotonic()
+            yield
+
+    def rescale(self, pixel_ratio: float) -> None:
+        for name, figure in self.figures.items():
+            figure.scale(pixel_ratio)
+            if name in self.ANSWERS or not self.worker.busy:
+                self.pictures[name].widget.value = figure.png()
+
+    # --- inside ---
+
+    def _show(self, name: str, result: Any) -> None:
+        figure = self.figures[name]
+        figure.update(result)
+        self.pictures[name].show(figure.png())
+        self.label({name: figure.describe(result)})
+
+    def _draw(self, result: Partial) -> None:
+        drawn = {}
+        for name in self.RUNS:
+            self.figures[name].update(result)
+            drawn[name] = self.figures[name].png(), self.figures[name].describe(result)
+
+        def show() -> None:
+            self.result = result
+            for name, (png, text) in drawn.items():
+                self.pictures[name].show(png)
+                self.label({name: text})
+            self.say(self.headline(result), result.step / result.steps)
+
+        self.publish(show)
+
+    def _build(self) -> None:
+        left = widgets.VBox(list(self.controls.values()), layout={"width": "290px"})
+        pictures = [self.part("picture", picture.widget) for picture in self.pictures.values()]
+        beside = [pictures.pop(0)] if next(iter(self.figures.values())).SIZE[0] <= 5.4 else []
+        buttons = [self.part("run", self.run_button), self.part("stop", self.stop_button)] if self.RUNS else []
+        bar = [self.bar] if self.RUNS else []
+        status = self.part("status", *bar, self.status, flex="1 1 300px", min_width="0", align_items="center")
+        if not beside:  # a picture of full width: the controls stand above it, in columns
+            left.layout = widgets.Layout(width="100%", flex_flow="row wrap", display="flex")
+        self.frame(
+            widgets.HBox([left, *beside], layout={"flex_flow": "row wrap", "align_items": "center"}),
+            widgets.HBox(
+                [*buttons, status], layout={"align_items": "center", "min_height": "40px", "flex_flow": "row wrap"}
+            ),
+            self.problem,
+            *pictures,
+        )
+
+
+def _picture(name: str, figure: LiveFigure) -> Picture:
+    width, height = figure.SIZE
+    return Picture(name, round(100 * width), round(100 * height))
+
+
+def read(control: widgets.Widget) -> object:
+    """Return a control's value: on a logarithmic scale, what its readout shows."""
+    if isinstance(control, widgets.FloatLogSlider):
+        return round(control.value) if control.readout_format == ".0f" else float(f"{control.value:.1e}")
+    return control.value

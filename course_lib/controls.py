@@ -25,17 +25,25 @@ def integer_slider(name: str, value: int, low: int, high: int, tooltip: str) -> 
     return widgets.IntSlider(value, min=low, max=high, description=name, tooltip=tooltip, **STYLE)
 
 
-def log_slider(name: str, value: float, low: float, high: float, tooltip: str, *, steps: int = 100) -> widgets.Widget:
-    """Return a slider on a logarithmic scale, with ``steps`` steps from one power of ten to the next."""
+def log_slider(name: str, value: int, low: int, high: int, tooltip: str) -> widgets.FloatLogSlider:
+    """Return a slider for a whole number on a logarithmic scale, a hundred steps for each power of ten."""
     return widgets.FloatLogSlider(
-        value, base=10, min=math.log10(low), max=math.log10(high), step=1 / steps,
-        readout_format=".0f" if low >= 1 else ".1e", description=name, tooltip=tooltip, **STYLE,
+        value, base=10, min=math.log10(low), max=math.log10(high), step=0.01, readout_format=".0f",
+        description=name, tooltip=tooltip, **STYLE,
     )  # fmt: skip
 
 
-def choice(name: str, value: object, options: Iterable | Mapping[str, object], tooltip: str) -> widgets.Dropdown:
-    """Return a selector: of ``options`` themselves, or of what stands behind each text."""
-    pairs = list(options.items()) if isinstance(options, Mapping) else list(options)
+def decade_slider(name: str, value: float, low: float, high: float, tooltip: str) -> widgets.SelectionSlider:
+    """Return a slider over 1, 2, 3 and 5 times the powers of ten from ``low`` to ``high``, and ``value`` itself."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = {float(f"{digit}e{power}") for power in decades for digit in (1, 2, 3, 5)}
+    options = [(f"{v:g}", v) for v in sorted({v for v in steps if low <= v <= high} | {value})]
+    return widgets.SelectionSlider(options=options, value=value, description=name, tooltip=tooltip, **STYLE)
+
+
+def choice(name: str, value: object, options: Iterable | Mapping[object, str], tooltip: str) -> widgets.Dropdown:
+    """Return a selector: of ``options`` themselves, or of keys that show as the text that they map to."""
+    pairs = [(text, key) for key, text in options.items()] if isinstance(options, Mapping) else list(options)
     return widgets.Dropdown(options=pairs, value=value, description=name, tooltip=tooltip, **STYLE)
 
 

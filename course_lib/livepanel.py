@@ -14,11 +14,13 @@ import ipywidgets as widgets
 from matplotlib.figure import Figure
 
 from course_lib.config import Config
+from course_lib.controls import choice
 from course_lib.errors import CourseError
 from course_lib.panel import Panel, Picture
 from course_lib.plotting import LiveFigure, new_figure
 
 EVERY = 0.4  # seconds between two pictures of a run
+OWN = "(your own)"  # of a state that is none of the named settings
 
 
 class Partial(Protocol):
@@ -36,22 +38,29 @@ class LivePanel(Panel):
     that follow a run. Each is a `LiveFigure` with SIZE = (width, height) in hundredths of pixels (at most
     8.4 wide; the first one of at most 5.4 stands beside the controls), an ``__init__(figure=None)`` that
     draws on that figure or subfigure, ``update(result)``, and ``describe(result)``, its alt text.
+    NAMED: settings worth a name of their own, each as what it changes of the defaults; a selector offers them.
     """
 
-    PARTS = (*Panel.PARTS, "picture")
+    PARTS = (*Panel.PARTS, "picture", "named")
     CONFIG: ClassVar[type[Config]]
+    NAMED: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     ANSWERS: ClassVar[Mapping[str, type[LiveFigure]]] = {}
     RUNS: ClassVar[Mapping[str, type[LiveFigure]]] = {}
 
     def __init__(self, config: Config, controls: Mapping[str, widgets.Widget], *, hide: Iterable[str] = ()):
         super().__init__(controls, hide=hide)
+        for name, control in controls.items():
+            if read(control) != getattr(config, name):  # ipywidgets has moved it into its range, and said nothing
+                asked, nearest = getattr(config, name), read(control)
+                raise CourseError(f"This panel cannot show {name}={asked!r}; the nearest that it can is {nearest!r}.")
         self.fixed = {name: value for name, value in config.changed().items() if name not in controls}
         self.figures = {name: make() for name, make in [*self.ANSWERS.items(), *self.RUNS.items()]}
         self.pictures = {name: _picture(name, figure) for name, figure in self.figures.items()}
+        self.named = self._make_named()
         self.answered: Any = None  # what the latest answer was computed for
         self.result: Any = None  # of the latest run, as far as it is
         self._build()
-        self.label({name: control.tooltip for name, control in self.controls.items()})
+        self.label({name: control.tooltip for name, control in [("named", self.named), *self.controls.items()]})
         self.preview()
         for name in self.RUNS:
             self.pictures[name].show(self.figures[name].png())
@@ -90,14 +99,23 @@ class LivePanel(Panel):
 
     def static(self) -> Figure:
         """Return a plain figure of the panel as it stands, for slides and documents."""
-        classes = [*self.ANSWERS.values(), *(self.RUNS.values() if self.result else ())]
-        sizes = [picture.SIZE for picture in classes]
+        shown = [(picture, self.answered) for picture in self.ANSWERS.values()]
+        if self.result is not None or not shown:
+            shown += [(picture, self.result) for picture in self.RUNS.values()]
+        sizes = [picture.SIZE for picture, _ in shown]
         figure = new_figure(max(width for width, _ in sizes), sum(height for _, height in sizes))
-        parts = figure.subfigures(len(classes), 1, height_ratios=[height for _, height in sizes], squeeze=False)[:, 0]
-        for part, picture in zip(parts, classes, strict=True):
+        parts = figure.subfigures(len(shown), 1, height_ratios=[height for _, height in sizes], squeeze=False)[:, 0]
+        for part, (picture, result) in zip(parts, shown, strict=True):
             part.set_facecolor("white")
-            picture(part).update(self.answered if picture in self.ANSWERS.values() else self.result)
+            drawn = picture(part)
+            if result is not None:
+                drawn.update(result)
         return figure
+
+    def moved(self, control: widgets.Widget) -> None:
+        if not self._quiet:
+            self.quietly({self.named: self._name()})
+        super().moved(control)
 
     def preview(self) -> None:
         try:
@@ -139,6 +157,30 @@ class LivePanel(Panel):
 
     # --- inside ---
 
+    def _make_named(self) -> widgets.Dropdown:
+        """Return the selector of the named settings, which belongs to no setting of its own."""
+        named = choice("setting", self._name(), [OWN, *self.NAMED], "a setting with a name, to begin with")
+        named.add_class("course-named")
+        named.observe(self.guarded(lambda change: self._choose(change["new"])), "value")
+        return named
+
+    def _name(self) -> str:
+        now = self.config()
+        same = (n for n, changes in self.NAMED.items() if self._named_config(changes) == now)
+        return next(same, OWN)
+
+    def _named_config(self, changes: Mapping[str, object]) -> Config:
+        """Return a named setting; the seed, and what has no control, stay as they are."""
+        seed = {"seed": self.controls["seed"].value} if "seed" in self.controls else {}
+        return self.CONFIG(**self.fixed | seed | changes)
+
+    def _choose(self, name: str) -> None:
+        if self._quiet or name == OWN:
+            return
+        config = self._named_config(self.NAMED[name])
+        self.quietly({control: getattr(config, field) for field, control in self.controls.items()})
+        self.moved(self.named)
+
     def _show(self, name: str, result: Any) -> None:
         figure = self.figures[name]
         figure.update(result)
@@ -161,14 +203,17 @@ class LivePanel(Panel):
         self.publish(show)
 
     def _build(self) -> None:
-        left = widgets.VBox(list(self.controls.values()), layout={"width": "290px"})
+        named = [self.part("named", self.named)] if self.NAMED else []
+        left = widgets.VBox([*named, *self.controls.values()], layout={"width": "290px"})
         pictures = [self.part("picture", picture.widget) for picture in self.pictures.values()]
         beside = [pictures.pop(0)] if next(iter(self.figures.values())).SIZE[0] <= 5.4 else []
         buttons = [self.part("run", self.run_button), self.part("stop", self.stop_button)] if self.RUNS else []
         bar = [self.bar] if self.RUNS else []
         status = self.part("status", *bar, self.status, flex="1 1 300px", min_width="0", align_items="center")
-        if not beside:  # a picture of full width: the controls stand above it, in columns
+        if not beside:  # a picture of full width: the controls stand above it, in three columns
             left.layout = widgets.Layout(width="100%", flex_flow="row wrap", display="flex")
+            for control in (self.named, *self.controls.values()):
+                control.layout.width = "278px"
         self.frame(
             widgets.HBox([left, *beside], layout={"flex_flow": "row wrap", "align_items": "center"}),
             widgets.HBox(
@@ -185,7 +230,5 @@ def _picture(name: str, figure: LiveFigure) -> Picture:
 
 
 def read(control: widgets.Widget) -> object:
-    """Return a control's value: on a logarithmic scale, what its readout shows."""
-    if isinstance(control, widgets.FloatLogSlider):
-        return round(control.value) if control.readout_format == ".0f" else float(f"{control.value:.1e}")
-    return control.value
+    """Return a control's value: on a logarithmic scale, the whole number that its readout shows."""
+    return round(control.value) if isinstance(control, widgets.FloatLogSlider) else control.value

@@ -97,7 +97,7 @@ def initialise(network: nn.Module, generator: torch.Generator) -> nn.Module:
                 # Drawn where the generator lives, so that a GPU starts from the same weights.
                 draw = torch.empty(parameter.shape, device=generator.device)
                 parameter.copy_(draw.uniform_(-bound, bound, generator=generator))
-        elif isinstance(layer, nn.BatchNorm2d):
+        elif isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm)):
             layer.reset_parameters()
         elif any(True for _ in layer.parameters(recurse=False)):
             raise TypeError(f"initialise() has no rule for a {type(layer).__name__} layer; add one.")

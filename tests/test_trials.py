@@ -14,6 +14,7 @@ from course_lib import metrics
 from course_lib.environment import ROOT
 from course_lib.errors import CourseError
 from course_lib.grading import book
+from course_lib.grading.sheet import require_decimals
 from course_lib.mitigation import trials
 from course_lib.mitigation.methods import METHODS
 from course_lib.training import Batch, TrainingSet
@@ -118,10 +119,10 @@ def test_what_is_no_number_is_returned_as_it_is_for_its_form_to_be_judged():
 
 def test_images_of_another_form_are_refused_with_a_sentence():
     x = torch.rand(16, 3, 42, 42)
-    assert trials._images(x.numpy(), x).dtype == torch.float32
+    assert require_decimals(x.numpy(), x.shape).dtype == torch.float32
     for given in (x[:, :1], x > 0.5, None, x.tolist()):
         with pytest.raises(CourseError, match=r"must return decimal numbers of shape \[16, 3, 42, 42\], a tensor"):
-            trials._images(given, x)
+            require_decimals(given, x.shape)
 
 
 # What is graded by training
@@ -170,5 +171,5 @@ def test_a_wrong_answer_passes_the_threshold_less_than_once_in_a_thousand_times(
         assert scores.mean() < threshold
         if scores.std():
             assert chance_below(threshold, scores, exercise.trial.seeds) > 1 - 1e-3
-        else:  # of an answer that changes nothing
-            assert (scores == 0).all()
+        else:  # of an answer that changes nothing, or that nothing can be learned with
+            assert scores.max() < threshold

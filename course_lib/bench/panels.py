@@ -45,24 +45,24 @@ def measure_browser() -> Iterator[Figure]:
             browser.page.wait_for_timeout(4000)
             yield Figure("memory of the kernel, panel open and idle", _kernel_memory(browser), "MB", "<= 800")
             watch = Watch(browser, "course-strength", "course-sheet")
-            idle = [watch.move(_key(i)) for i in range(60)]
-            yield from _latencies("key to new sheet, idle", idle, "<= 120")
+            idle = [watch.move(key(i)) for i in range(60)]
+            yield from latencies("key to new sheet, idle", idle, "<= 120")
             settled = [_drag(browser, 40 if i % 2 else -40) for i in range(20)]
-            yield from _latencies("pointer: last of 20 moves to its sheet", settled, "")
+            yield from latencies("pointer: last of 20 moves to its sheet", settled, "")
             busy = []
             for i in range(40):
                 browser.until(TRAINING, 30)
                 browser.page.wait_for_timeout(600)
-                busy.append(watch.move(_key(i)))
-            yield from _latencies("key to new sheet while a run trains", busy, "<= 150")
+                busy.append(watch.move(key(i)))
+            yield from latencies("key to new sheet while a run trains", busy, "<= 150")
             yield Figure("from the last move to the first point", _first_point(browser, watch), "s", "<= 1.5")
 
 
-def _key(i: int) -> str:
+def key(i: int) -> str:
     return "ArrowRight" if i // 4 % 2 == 0 else "ArrowLeft"
 
 
-def _latencies(what: str, times: list[float], aim: str) -> Iterator[Figure]:
+def latencies(what: str, times: list[float], aim: str) -> Iterator[Figure]:
     yield Figure(f"{what}, median", statistics.median(times), "ms")
     yield Figure(f"{what}, p95", sorted(times)[int(0.95 * len(times))], "ms", aim)
 
@@ -88,7 +88,7 @@ def _first_point(browser: Browser, watch: Watch) -> float:
     """Return the median time from a move to the first point of the run that it starts, to 0.03 s."""
     times = []
     for i in range(7):
-        watch.move(_key(i))
+        watch.move(key(i))
         start = time.perf_counter()
         browser.until(f"() => !({TRAINING})()", 10)
         browser.until(TRAINING, 30)

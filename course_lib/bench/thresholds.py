@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from statistics import NormalDist
 
 import pandas as pd
 
 from course_lib.bench import Figure
 from course_lib.environment import ROOT
+from course_lib.errors import CourseError
 from course_lib.grading import book
 from course_lib.grading.exercise import Exercise, derive_seed
 from course_lib.training import finish
@@ -34,11 +35,16 @@ def repeat(exercise: Exercise, runs: int = RUNS) -> pd.DataFrame:
     answers = [(f, True) for f in (exercise.reference, *exercise.alternatives)]
     answers += [(m.answer, False) for m in exercise.misconceptions]
     rows = [
-        (exercise.id, f.__name__, right, run, finish(exercise.trial.score(f, derive_seed("threshold", run))))
-        for run in range(runs)
-        for f, right in answers
+        (exercise.id, f.__name__, right, run, _score(exercise, f, run)) for run in range(runs) for f, right in answers
     ]
     return pd.DataFrame(rows, columns=["exercise", "answer", "right", "seed", "score"])
+
+
+def _score(exercise: Exercise, function: Callable, run: int) -> float:
+    try:
+        return finish(exercise.trial.score(function, derive_seed("threshold", run)))
+    except CourseError:  # it cannot be trained with: no score, and no points
+        return 0.0
 
 
 def summarise(exercise: Exercise, table: pd.DataFrame) -> Iterator[Figure]:

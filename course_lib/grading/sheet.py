@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
+
+import numpy as np
+from torch import Tensor, as_tensor
+
+from course_lib.errors import CourseError
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,19 @@ class Trial:
     with {score} and {threshold} in it; ``hint`` is for a mean below it.
     """
 
-    score: Callable[[Callable, int], Iterable]
+    score: Callable[[Callable, int], Generator]
     threshold: float
     told: str
     hint: str
     seeds: int = 2
+
+
+def require_decimals(given: object, shape: Sequence[int]) -> Tensor:
+    """Return what a function gave in training, without its history; raise `CourseError` if it has another form."""
+    given = as_tensor(given) if isinstance(given, (Tensor, np.ndarray)) else given
+    if not isinstance(given, Tensor) or given.shape != tuple(shape) or not given.is_floating_point():
+        raise CourseError(f"The function must return decimal numbers of shape {list(shape)}, a tensor.")
+    return given.detach()
 
 
 @dataclass(frozen=True)

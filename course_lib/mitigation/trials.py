@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from functools import lru_cache
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib.errors import CourseError
+from course_lib.grading.sheet import require_decimals
 from course_lib.mitigation.config import Config
 from course_lib.mitigation.experiment import stream
 from course_lib.mitigation.methods import METHODS
@@ -49,18 +49,11 @@ def worst_minority_gain(function: Callable[[Tensor, torch.Generator], Tensor], s
 
     class Graded(METHODS["StdM"]):
         def loss(self, batch: Batch) -> Tensor:
-            return F.cross_entropy(self.network(_images(function(batch.x, self.generator), batch.x)), batch.y)
+            images = require_decimals(function(batch.x, self.generator), batch.x.shape)
+            return F.cross_entropy(self.network(images.to(torch.float32, memory_format=torch.channels_last)), batch.y)
 
     trained = yield from _last(stream(_config(seed), Graded))
     return _worst_minority(trained) - _worst_minority(_standard(seed))
-
-
-def _images(given: object, x: Tensor) -> Tensor:
-    """Return what a function made of the images ``x`` if a network can take it; raise `CourseError` if not."""
-    given = torch.as_tensor(given) if isinstance(given, (Tensor, np.ndarray)) else given
-    if not isinstance(given, Tensor) or given.shape != x.shape or not given.is_floating_point():
-        raise CourseError(f"The function must return decimal numbers of shape {list(x.shape)}, a tensor.")
-    return given.detach().to(torch.float32, memory_format=torch.channels_last)
 
 
 @lru_cache(maxsize=8)

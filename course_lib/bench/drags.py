@@ -1,0 +1,45 @@
+"""How long every panel that answers at once takes, from a key press on its slider to the new picture on screen."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from course_lib.bench import Figure
+from course_lib.bench.browser import Browser, Watch
+from course_lib.bench.panels import key, latencies, panel_notebook
+
+MOVES = 60
+
+
+class Drag(NamedTuple):
+    """A panel in some state, a slider of it, the picture that follows, and the aim in ms."""
+
+    what: str
+    panel: str
+    slider: str
+    picture: str
+    aim: str
+
+
+DRAGS = (
+    Drag("01 depth near 1,000", "gradients.panel(depth=1000)", "depth", "profile", "<= 150"),
+    Drag("01 depth near 10,000", "gradients.panel(depth=9500)", "depth", "profile", "<= 500"),
+    Drag("03 rotation", "augmentation.panel()", "rotate", "gallery", "<= 150"),
+)
+
+
+def measure_drags() -> Iterator[Figure]:
+    """Open each panel in a browser and press arrow keys on its slider; the median and the 95th percentile."""
+    with tempfile.TemporaryDirectory() as folder, Browser(Path(folder)) as browser:
+        for drag in DRAGS:
+            room = drag.panel.partition(".")[0]
+            name = panel_notebook(browser.root, f"from course_lib import {room}\n{drag.panel}")
+            browser.open(name)
+            browser.run_all()
+            browser.page.wait_for_selector(f"img.course-{drag.picture}")
+            browser.page.wait_for_timeout(4000)
+            watch = Watch(browser, f"course-{drag.slider}", f"course-{drag.picture}")
+            yield from latencies(drag.what, [watch.move(key(i)) for i in range(MOVES)], drag.aim)

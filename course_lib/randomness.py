@@ -24,3 +24,9 @@ def generator(seed: int, purpose: str) -> torch.Generator:
     digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
     # torch's CPU generator keeps 32 bits of its seed.
     return torch.Generator().manual_seed(int.from_bytes(digest[:4], "big"))
+
+
+def derive_seed(*parts: object) -> int:
+    """Return a seed that follows from ``parts`` (such as a secret and an exercise), the same everywhere."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:4], "big")

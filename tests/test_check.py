@@ -79,8 +79,10 @@ def test_a_misconception_gets_its_hint(id, said):
     wrong = book.exercise(id).misconceptions[0]
     defaults = {k: v for k, v in book.exercise(id).defaults.items() if k in inspect.signature(wrong.answer).parameters}
     heading, hint = said(check, id, functools.partial(wrong.answer, **defaults)).splitlines()
-    assert heading == f"✗ {id} {book.titles()[id][0]}: 0 of {book.titles()[id][1]} points"
-    assert hint == wrong.hint
+    right_but_for_an_edge = hint.startswith("Right for ordinary input. ")
+    points = book.exercise(id).core if right_but_for_an_edge else 0
+    assert heading == f"✗ {id} {book.titles()[id][0]}: {points} of {book.titles()[id][1]} points"
+    assert hint.removeprefix("Right for ordinary input. ") == wrong.hint
 
 
 @pytest.mark.parametrize("id", IDS)
@@ -122,7 +124,8 @@ def test_what_goes_wrong_in_training_is_told(late, words, said):
 @pytest.mark.parametrize("id", ["7.1", "07.9", "", 7.1, None, [], {}, ("07.1",), abs, "07.1\n"], ids=repr)
 def test_an_unknown_exercise_is_told_which_there_are(id, said):
     text = said(check, id, abs)
-    assert text.startswith(f"There is no exercise {id!r}; there are 07.1, 07.2, ")
+    first = "07.1, 07.2, " if str(id).startswith("07.") else "01.1, 01.2, "  # of its lesson, or of all
+    assert text.startswith(f"There is no exercise {id!r}; there are {first}")
     assert len(text.splitlines()) == 1
 
 
@@ -248,6 +251,8 @@ def test_no_verdict_holds_a_number_of_the_right_answer(id, said):
     alterations = (lambda a: a + 1, lambda a: a * 0, lambda a: a * 1.01, lambda a: a[..., None], lambda a: a * np.nan)
     for alter in alterations:
         text = said(check, id, nearly(alter)).removeprefix(f"✗ {id} ")
+        if text.startswith("✓") and book.exercise(id).summary:  # what is compared may differ a little
+            continue
         assert " 0 of " in text.splitlines()[0]
         assert not re.findall(r"\d*\.\d+", text)  # no decimal number at all
 
@@ -256,7 +261,11 @@ def test_no_verdict_holds_a_number_of_the_right_answer(id, said):
 
 
 def test_progress_sums_the_latest_verdicts(said):
-    assert said(progress).splitlines()[:2] == ["0 of 20 points so far", "07.1  Sample a bias variable: not checked yet"]
+    total = sum(points for _, points in book.titles().values())  # of all lessons, as none was begun
+    assert said(progress).splitlines()[:2] == [
+        f"0 of {total} points so far",
+        "01.1  Three derivatives: not checked yet",
+    ]
     large = functools.partial(book.exercise("07.4").misconceptions[-1].answer, **book.exercise("07.4").defaults)
     for id, function in [("07.2", abs), ("07.3", right("07.3")), ("07.4", large), ("07.2", right("07.2")), ("07", abs)]:
         said(check, id, function)
@@ -302,7 +311,7 @@ def test_the_solution_is_shown_for_self_study(id, said):
 
 @pytest.mark.parametrize("id", ["07", "07.9", "99.1", 7, None, []], ids=repr)
 def test_there_is_no_solution_of_an_unknown_exercise(id, said):
-    assert re.match(r"There is no exercise|Lesson '.*' has no exercises; 07 have", said(solution, id))
+    assert re.match(r"There is no exercise|Lesson '.*' has no exercises; 01, .*07 have", said(solution, id))
 
 
 def test_everybody_has_the_same_numbers_in_self_study(said):

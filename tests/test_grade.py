@@ -194,7 +194,7 @@ def test_a_folder_without_notebooks_is_told(names, released, tmp_path):
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        (["--lesson", "03"], "no exercises"),
+        (["--lesson", "99"], "no exercises"),
         (["--roster", "nowhere.csv"], "cannot be read"),
         (["--dask", "tcp://127.0.0.1:9"], "no Dask cluster"),
         (["--release", "nowhere"], "no teacher's folder"),

@@ -163,7 +163,8 @@ def test_a_finer_screen_gets_finer_pictures_of_the_same_size(deep):
 
 @pytest.mark.parametrize(("state", "said"), [
     ({"depth": 0}, "depth must be a number from 1 to 10000"), ({"colour": 1}, "There is no setting colour"),
-    ({"width": 65}, "cannot show width=65; the nearest that it can is 64"), ({"activation": "step"}, "activation must be one of"),
+    ({"width": 65}, "cannot show width=65; the nearest that it can is 64"),
+    ({"activation": "step"}, "activation must be one of"),
 ])  # fmt: skip
 def test_bad_state_is_one_clear_sentence(state, said):
     with pytest.raises(CourseError, match=said):

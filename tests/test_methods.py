@@ -653,7 +653,7 @@ def test_listeners_hear_of_every_change_for_as_long_as_they_live(register):
     heard = []
 
     class Listener:
-        def methods_changed(self):
+        def registry_changed(self):
             heard.append(list(METHODS)[9:])
 
     listener = Listener()

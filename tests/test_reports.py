@@ -12,7 +12,7 @@ from course_lib.grading import book, reports
 from course_lib.grading.marking import Key
 from course_lib.grading.reports import file_name
 
-TITLES = book.titles()
+TITLES = {id: row for id, row in book.titles().items() if id.startswith("07.")}
 KEY = Key("1-abc", "secret")
 EVIL = '=HYPERLINK("http://x","y")'
 TAG = "<script>alert(1)</script> & `x < y`"

@@ -17,8 +17,10 @@ BENCHES = {
     "import": "startup",  # import course_lib
     "render": "compute",  # images a second
     "train": "compute",  # a whole run, and fit against a bare loop
+    "augmentation": "augmentation",  # augmented images a second, and lesson 03's run
     "methods": "compute",  # what a method costs, in runs of StdM
     "browser": "panels",  # start of the lab, drag, first point, memory
+    "drags": "drags",  # what follows a slider, panel by panel
     "findings": "findings",  # what the lesson claims, over three seeds
     "thresholds": "thresholds",  # how rarely grading by training misjudges
     "check": "grading",  # how fast a check answers

@@ -12,7 +12,8 @@ from course_lib.bench import Figure
 from course_lib.environment import ROOT
 from course_lib.errors import CourseError
 from course_lib.grading import book
-from course_lib.grading.exercise import Exercise, derive_seed
+from course_lib.grading.exercise import Exercise
+from course_lib.randomness import derive_seed
 from course_lib.training import finish
 
 RUNS = 25  # seeds, each trained with every right and every wrong answer

@@ -15,8 +15,14 @@ from course_lib.environment import ROOT
 from course_lib.errors import CourseError
 from course_lib.grading.plain import decode, encode
 from course_lib.grading.sheet import Sheet
+from course_lib.randomness import derive_seed
 
-LESSONS = {"07": "mitigation"}  # lesson -> package that holds its exercises
+LESSONS = {
+    "01": "gradients",
+    "02": "normalization",
+    "03": "augmentation",
+    "07": "mitigation",
+}  # lesson -> package that holds its exercises
 EDITION = Path(__file__).with_name("edition.zip")  # only in what a class gets
 
 
@@ -34,7 +40,7 @@ def exercise(id: str) -> Any:
     for one in declared(str(id).partition(".")[0]):
         if one.id == id:
             return one
-    raise CourseError(_unknown(id, [one.id for one in declared(str(id).partition(".")[0])]))
+    raise CourseError(_unknown(id))
 
 
 def titles() -> dict[str, tuple[str, int]]:
@@ -60,14 +66,16 @@ def visible(id: str, student: str = "") -> Sheet:
     Raises `CourseError` for an unknown exercise or student.
     """
     if not isinstance(id, str) or id not in titles():
-        raise CourseError(_unknown(id, titles()))
+        raise CourseError(_unknown(id))
     by = own_numbers_by()
     if by and not student:
         raise CourseError(f'First say who you are, since everybody has their own numbers: identify("your {by}").')
     return _visible(id, student if by else "")
 
 
-def _unknown(id: object, known: Iterable[str]) -> str:
+def _unknown(id: object) -> str:
+    lesson = str(id).partition(".")[0]
+    known = [one for one in titles() if one.startswith(f"{lesson}.")] or titles()
     return f"There is no exercise {id!r}; there are {', '.join(known)}."
 
 
@@ -130,13 +138,9 @@ def _write(book: zipfile.ZipFile, name: str, data: bytes) -> None:
 
 def key_of(student: str) -> str:
     """Return the key of a student's sheets: case and spaces around an identifier do not matter."""
-    from course_lib.grading.exercise import derive_seed
-
     return f"{derive_seed('student', student.strip().lower()):08x}"
 
 
 def visible_seed(id: str) -> int:
     """Return the seed of the cases that students see."""
-    from course_lib.grading.exercise import derive_seed
-
     return derive_seed("visible", id)

@@ -72,7 +72,7 @@ def call(function: Callable, arguments: bytes, harness: Callable | None = None) 
     given = decode(arguments)
     passed = [a.generator() if isinstance(a, Seed) else a for a in given]
     before = _printed.count
-    file = getattr(getattr(function, "__code__", None), "co_filename", "")
+    file = file_of(function)
     try:
         value = harness(function, *passed) if harness else function(*passed)
         if value is NotImplemented or value is Ellipsis:
@@ -85,6 +85,11 @@ def call(function: Callable, arguments: bytes, harness: Callable | None = None) 
     except BaseException as error:  # SystemExit and the like, too: it is the student's, and it is shown
         return Outcome("error", text=describe(error, file), printed=_printed.count - before)
     return Outcome("answer", value, printed=_printed.count - before, changed=encode(given) != arguments)
+
+
+def file_of(function: Callable) -> str:
+    """Return the file, or the cell, that a function was written in; empty if it is not known."""
+    return getattr(getattr(function, "__code__", None), "co_filename", "")
 
 
 def describe(error: BaseException, file: str) -> str:

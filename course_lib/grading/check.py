@@ -9,12 +9,13 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from course_lib.errors import CourseError
 from course_lib.grading import book
-from course_lib.grading.call import Outcome, call, describe, hushed
-from course_lib.grading.judge import Verdict, judge
+from course_lib.grading.call import Outcome, call, describe, file_of, hushed
+from course_lib.grading.judge import Verdict, as_html, judge
 from course_lib.grading.plain import Seed, decode, encode
 from course_lib.grading.sheet import Sheet
 
@@ -30,7 +31,7 @@ _student = ""
 def check(id: str, function: Callable) -> None:
     """Try your function on the exercise's cases and show points or a hint. Never raises on a wrong answer.
 
-    id: such as "07.1"; function: the function itself, without parentheses. Taught in: notebook 00.
+    id: such as "07.1"; function: the function itself, without parentheses. Taught in: every notebook's exercises.
     """
     try:
         sheet = book.visible(id, _student)
@@ -67,8 +68,6 @@ def examine(sheet: Sheet, function: Callable, seeds: Sequence[int] = ()) -> Verd
 
 def judge_alone(sheet: Sheet, i: int, outcome: Outcome) -> Verdict:
     """Return the verdict on one case of a sheet."""
-    from dataclasses import replace
-
     one = slice(i, i + 1)
     theirs = tuple((name, hint, answers[one]) for name, hint, answers in sheet.misconceptions)
     return judge(replace(sheet, cases=sheet.cases[one], expected=sheet.expected[one], misconceptions=theirs), [outcome])
@@ -127,8 +126,7 @@ def _try(sheet: Sheet, function: Callable, seeds: Sequence[int]) -> Verdict:
     try:
         scores = [finish_with_bar(sheet.trial.score(function, seed), sheet.id) for seed in seeds]
     except (Exception, SystemExit) as error:  # the student's function, in the middle of training
-        file = getattr(getattr(function, "__code__", None), "co_filename", "")
-        text = f"It stopped with an error in training: {describe(error, file).rstrip('.')}."
+        text = f"It stopped with an error in training: {describe(error, file_of(function)).rstrip('.')}."
         return verdict(status="wrong", points=0, hint=text)
     score = sum(scores) / len(scores)
     told = sheet.trial.told.format(score=score, threshold=sheet.trial.threshold)
@@ -203,14 +201,8 @@ def describe_verdict(verdict: Verdict) -> list[str]:
 
 
 def _as_html(lines: list[str]) -> str:
-    first, *rest = (_code(html.escape(line)) for line in lines)
+    first, *rest = map(as_html, lines)
     return f"<b>{first}</b>" + "".join(f"<br>{line}" for line in rest)
-
-
-def _code(text: str) -> str:
-    """Set what stands between backticks as code."""
-    parts = text.split("`")
-    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
 
 
 def show(text: str, body: str, colors: tuple[str, str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
@@ -118,9 +117,3 @@ class Exercise:
 
 def _keywords(function: Callable) -> set[str]:
     return {p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY}
-
-
-def derive_seed(*parts: object) -> int:
-    """Return a seed that follows from ``parts`` (such as a secret and an exercise), the same everywhere."""
-    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
-    return int.from_bytes(digest[:4], "big")

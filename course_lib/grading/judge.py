@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,12 @@ class Verdict:
     hint: str = ""
     misconception: str = ""
     note: str = ""
+
+
+def as_html(text: str) -> str:
+    """Return a hint, or another sentence, as HTML, with what stands between backticks as code."""
+    parts = html.escape(text).split("`")
+    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
 
 
 def answer_of(outcome: Outcome, case: Case, summary: Callable | None, right: Answer | None = None) -> Answer:

@@ -19,11 +19,12 @@ import torch
 from course_lib.errors import CourseError
 from course_lib.grading import book
 from course_lib.grading.call import Outcome
-from course_lib.grading.exercise import Exercise, derive_seed
+from course_lib.grading.exercise import Exercise
 from course_lib.grading.judge import Verdict, judge
 from course_lib.grading.plain import Seed, encode
 from course_lib.grading.sandbox import Child, Ended, Sandbox
 from course_lib.grading.sheet import Sheet
+from course_lib.randomness import derive_seed
 
 EXERCISE_SECONDS = 60.0  # for all cases of one exercise
 TRIAL_SECONDS = 300.0  # for all training with one function

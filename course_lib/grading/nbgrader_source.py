@@ -23,10 +23,11 @@ from course_lib.errors import CourseError
 from course_lib.grading import book
 from course_lib.grading.call import hushed
 from course_lib.grading.check import examine
-from course_lib.grading.exercise import Exercise, derive_seed
+from course_lib.grading.exercise import Exercise
 from course_lib.grading.marking import Key, hidden
 from course_lib.grading.release import SECRET, edit_notebook, exercise_of, read_key, release
 from course_lib.lab import NOTEBOOKS, find_lesson
+from course_lib.randomness import derive_seed
 
 DISCUSSION = 2  # points for each question, given by a person
 POINTS = """\

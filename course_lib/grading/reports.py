@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from course_lib.grading import book
+from course_lib.grading.judge import as_html
 from course_lib.grading.marking import Key
 from course_lib.grading.submissions import Submission, find_student
 
@@ -144,7 +145,7 @@ def _feedback(name: str, records: Sequence[Record], columns: Sequence) -> str:
         body.append(f"<h2>Lesson {record['lesson']}</h2><p>{html.escape(record['file'])}</p>")
         body += [f"<p><b>{html.escape(text)}</b></p>" for text in (record["problem"], *record["notes"]) if text]
         for v in record["verdicts"]:
-            said = "".join(f"<br>{_text(text)}" for text in (v["hint"], v["note"]) if text)
+            said = "".join(f"<br>{as_html(text)}" for text in (v["hint"], v["note"]) if text)
             status = "partly right" if v["status"] == "part" else v["status"]
             frame = COLORS.get(v["status"], "#777")
             body.append(
@@ -152,12 +153,6 @@ def _feedback(name: str, records: Sequence[Record], columns: Sequence) -> str:
                 f"{v['maximum']} points</b> ({status}){said}</section>"
             )
     return _page(f"{name}: feedback", "\n".join(body))
-
-
-def _text(text: str) -> str:
-    """Return a sentence as HTML, with what stands between backticks as code."""
-    parts = html.escape(text).split("`")
-    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
 
 
 def _summary(records: Sequence[Record], columns: Sequence, people: Sequence) -> str:

@@ -139,13 +139,12 @@ class Sandbox:
     ``folder`` is empty, and where children work; what they leave there is for the caller to remove.
 
     On Linux children are forked from a process that has torch loaded; elsewhere, or with ``spawn``, each
-    submission gets a new Python. ``isolation`` says what this system gives.
+    submission gets a new Python.
     """
 
     def __init__(self, library: Path, packages: Sequence[str], folder: Path, *, spawn: bool = False):
         self.library, self.packages, self.folder = Path(library), packages, Path(folder)
         self.spawned = spawn or sys.platform != "linux"
-        self.isolation = "a spawned Python, with the limits that this system has"
         self._zygote: subprocess.Popen | None = None
 
     def __enter__(self) -> Sandbox:
@@ -186,11 +185,8 @@ class Sandbox:
         self._zygote = subprocess.Popen(command, pass_fds=[number], env=self._environment(), cwd=self.folder)
         theirs.close()
         self._control.settimeout(STARTUP)
-        ready = self._control.recv(1)
-        if not ready:
+        if not self._control.recv(1):
             raise CourseError("The process that runs the students' code did not start (it says why above).")
-        own = "own namespaces, " if ready == b"n" else ""
-        self.isolation = f"{own}limited files, system calls, memory and time"
 
     def _fork(self) -> Child:
         mine, theirs = socket.socketpair()

@@ -44,7 +44,7 @@ def main(number: str, folder: str, packages: str) -> None:
     for package in packages.split(","):
         importlib.import_module(package)
     gc.freeze()  # or the children's garbage collection would copy all that they share
-    control.send(b"n" if isolated else b"-")
+    control.send(b"r")  # ready
     child = 0
     while True:
         try:

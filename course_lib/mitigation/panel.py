@@ -156,7 +156,7 @@ class BiasPanel(Panel):
             self.picture.widget.value = self.run_picture.png()
         self.kept.show()
 
-    def methods_changed(self) -> None:
+    def registry_changed(self) -> None:
         """Offer the methods that are registered now; one that is chosen stays chosen."""
         with self.lock:
             control = self.controls["method"]

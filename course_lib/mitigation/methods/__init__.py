@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import inspect
-import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import get_args
 
 from torch import Tensor
@@ -23,6 +22,7 @@ from course_lib.mitigation.methods.rubi import RUBi
 from course_lib.mitigation.methods.sd import SD
 from course_lib.mitigation.methods.stdm import StdM
 from course_lib.mitigation.methods.upwt import UpWt
+from course_lib.registry import Registry
 from course_lib.training import Batch
 
 __all__ = ["METHODS", "Method", "Setting"]
@@ -30,26 +30,8 @@ __all__ = ["METHODS", "Method", "Setting"]
 BUILT_IN = {m.__name__: m for m in (StdM, UpWt, Resample, GDRO, RUBi, LNL, IRMv1, LFF, SD)}
 
 
-class Registry(Mapping[str, type[Method]]):
+class Methods(Registry[type[Method]]):
     """Methods by name, in the order they joined. Reading an unknown name raises `CourseError`."""
-
-    def __init__(self, methods: Mapping[str, type[Method]]):
-        self._methods = dict(methods)
-        self._listeners: weakref.WeakSet = weakref.WeakSet()
-
-    def __getitem__(self, name: str) -> type[Method]:
-        if not isinstance(name, str) or name not in self._methods:
-            raise CourseError(f"There is no method {name!r}; there are {', '.join(self._methods)}.")
-        return self._methods[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._methods
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._methods)
-
-    def __len__(self) -> int:
-        return len(self._methods)
 
     def register(
         self, name: str, method: Callable[..., Tensor] | type[Method], *, title: str = "", idea: str = ""
@@ -61,12 +43,7 @@ class Registry(Mapping[str, type[Method]]):
         A loss is a number per sample, [B], or one number. Raises `CourseError` for anything else.
         Taught in: notebook 07.
         """
-        if not (isinstance(name, str) and name.isprintable() and name == name.strip() and 0 < len(name) <= 24):
-            raise CourseError(
-                f"A method's name must be a text of 1 to 24 characters, without spaces around it; it was {name!r}."
-            )
-        if name in BUILT_IN:
-            raise CourseError(f"{name!r} comes with the kit: give your method another name.")
+        self.check_name(name)
         if inspect.isclass(method):
             if not issubclass(method, Method):
                 raise CourseError(f"The class {method.__name__} must be a subclass of mitigation.Method.")
@@ -78,26 +55,11 @@ class Registry(Mapping[str, type[Method]]):
             method = from_function(name, method, title=title, idea=idea)
         else:
             raise CourseError(f"A method must be a function or a subclass of Method; it was {method!r}.")
-        self._methods[name] = method
-        for listener in list(self._listeners):
-            listener.methods_changed()
-        return method
-
-    def remove(self, name: str) -> None:
-        """Take out a method that was registered; those that come with the kit stay."""
-        if name in BUILT_IN or name not in self._methods:
-            raise CourseError(f"Only a method that you registered can be removed; {name!r} is not one.")
-        del self._methods[name]
-        for listener in list(self._listeners):
-            listener.methods_changed()
-
-    def subscribe(self, listener: object) -> None:
-        """Call ``listener.methods_changed()`` after each change, for as long as the listener lives."""
-        self._listeners.add(listener)
+        return self.add(name, method)
 
 
 def from_function(name: str, function: Callable[..., Tensor], *, title: str, idea: str) -> type[Method]:
-    """Wrap a student's loss function as a method; see `Registry.register` for what it may look like."""
+    """Wrap a student's loss function as a method; see `Methods.register` for what it may look like."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
@@ -130,4 +92,4 @@ def from_function(name: str, function: Callable[..., Tensor], *, title: str, ide
     return type(name, (Method,), members)
 
 
-METHODS = Registry(BUILT_IN)
+METHODS = Methods("method", BUILT_IN)

@@ -6,7 +6,7 @@ from course_lib.grading.exercise import Exercise, Misconception
 from course_lib.grading.sheet import Case
 
 
-def invariance(logits, logits_moved, labels, *, least=5):
+def invariance_score(logits, logits_moved, labels, *, least=5):
     """Return how often a classifier says the same of an image before and after it was moved.
 
     logits, logits_moved: float [B, K], what it says of the images and of the moved images; labels: int64 [B],
@@ -63,7 +63,7 @@ def logits_must_be_equal(logits, logits_moved, labels, *, least=5):
 
 
 def mean_of_the_labels(logits, logits_moved, labels, *, least=5):
-    _, shares = invariance(logits, logits_moved, labels, least=least)
+    _, shares = invariance_score(logits, logits_moved, labels, least=least)
     return shares.nanmean(), shares
 
 
@@ -72,7 +72,7 @@ def share_that_changes(logits, logits_moved, labels, *, least=5):
 
 
 def few_count_as_zero(logits, logits_moved, labels, *, least=5):
-    overall, shares = invariance(logits, logits_moved, labels, least=least)
+    overall, shares = invariance_score(logits, logits_moved, labels, least=least)
     return overall, shares.nan_to_num(0)
 
 
@@ -110,7 +110,7 @@ def invariance_numbers(generator):
 INVARIANCE = Exercise(
     id="03.3",
     title="Invariance score of a classifier",
-    reference=invariance,
+    reference=invariance_score,
     cases=invariance_cases,
     points=4,
     core=3,

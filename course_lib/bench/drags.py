@@ -26,7 +26,10 @@ class Drag(NamedTuple):
 
 DRAGS = (
     Drag("01 depth near 1,000", "gradients.panel(depth=1000)", "depth", "profile", "<= 150"),
-    Drag("01 depth near 10,000", "gradients.panel(depth=9500)", "depth", "profile", "<= 500"),
+    Drag("01 depth near 10,000", "gradients.panel(depth=8000)", "depth", "profile", "<= 500"),
+    Drag("02 shift", "normalization.panel()", "shift", "sets", "<= 200"),
+    Drag("02 test size", "normalization.panel()", "n_test", "sets", "<= 200"),
+    Drag("02 brightness", "normalization.batchnorm_panel()", "brightness", "modes", "<= 200"),
     Drag("03 rotation", "augmentation.panel()", "rotate", "gallery", "<= 150"),
 )
 

@@ -54,13 +54,28 @@ def finite(values: np.ndarray) -> np.ndarray:
 
 
 def round_limits(values: Sequence[float], least: float) -> tuple[float, float]:
-    """Return limits around the finite ``values`` and 0, at least ``least`` apart; they change in large steps only."""
-    values = np.append(np.asarray(values)[np.isfinite(values)], 0.0)
-    low, high = values.min(), values.max()
+    """Return limits around the finite ``values`` and 0, at least ``least`` apart, that change in large steps only."""
+    low, high = _span(values)
     unit = least
     while unit * 4 < high - low:
         unit *= 2
     return float(np.floor(low / unit - 0.05) * unit), float(np.ceil(high / unit + 0.05) * unit)
+
+
+def settle(now: tuple[float, float], values: Sequence[float], least: float) -> tuple[float, float]:
+    """Return the limits as they are ``now`` if ``values`` fit into them and fill enough, else new ones.
+
+    New limits draw a whole figure anew, so they must not change to and fro with every move.
+    """
+    low, high = _span(values)
+    wanted = round_limits(values, least)
+    fits = now[0] <= low and high <= now[1] and now[1] - now[0] <= 2 * (wanted[1] - wanted[0])
+    return now if fits else wanted
+
+
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    values = np.append(np.asarray(values)[np.isfinite(values)], 0.0)
+    return values.min(), values.max()
 
 
 class ActivationPlot:
@@ -150,14 +165,16 @@ class ProfilePicture(LiveFigure):
 
     def _frame(self, profile: Profile) -> None:
         both = np.concatenate([profile.log_gradient, profile.log_error]) / LN10
-        wanted = [round_limits(both, 4.0), round_limits(profile.log_spread / LN10, 1.0)]
+        axes = (self.gradient, both, 4.0), (self.spread, profile.log_spread / LN10, 1.0)
+        wanted = {ax: settle(ax.get_ylim(), values, least) for ax, values, least in axes}
         title = caption(profile)
-        if wanted == [self.gradient.get_ylim(), self.spread.get_ylim()] and title == self.title.get_text():
+        if all(ax.get_ylim() == limits for ax, limits in wanted.items()) and title == self.title.get_text():
             return
-        self.gradient.set_ylim(wanted[0])
-        self.spread.set_ylim(wanted[1])
+        for ax, limits in wanted.items():
+            ax.set_ylim(limits)
+        low, high = self.gradient.get_ylim()
         for line, name, y in zip(self.limits, self.names, LIMITS.values(), strict=True):
-            shown = wanted[0][0] < y and wanted[0][1] - wanted[0][0] < 30 * -y
+            shown = low < y and high - low < 30 * -y
             line.set_visible(shown)
             name.set_visible(shown)
         self.title.set_text(title)

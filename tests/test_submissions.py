@@ -1,5 +1,6 @@
 """What was handed in, however it was packed: whose each notebook is, and what cannot be read."""
 
+import json
 import os
 import stat
 import sys
@@ -114,6 +115,15 @@ def test_a_name_without_a_lesson_needs_one_where_there_are_several(tmp_path):
         found(tmp_path)
     assert {lesson for _, _, lesson in found(tmp_path, "06")} == {"06"}
     assert {one.lesson for one in find_submissions(tmp_path, ["07"])} == {"07"}
+
+
+def test_a_notebook_tells_its_lesson_where_its_name_does_not(tmp_path):
+    write(tmp_path, "ada/homework.ipynb", "bob.ipynb")
+    for name, lesson in (("ada/homework.ipynb", "06"), ("bob.ipynb", "07")):
+        notebook = {"cells": [{"metadata": {"course_lib": {"exercise": f"{lesson}.2"}}}, {"exercise": "05.1"}]}
+        (tmp_path / name).write_text(json.dumps(notebook), "utf-8")
+    assert sorted((student, lesson) for student, _, lesson in found(tmp_path)) == [("ada", "06"), ("bob", "07")]
+    assert {one.lesson for one in find_submissions(tmp_path, LESSONS, "07")} == {"07"}  # what the teacher says counts
 
 
 # Twice

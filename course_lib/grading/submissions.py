@@ -1,4 +1,4 @@
-"""What was handed in: every notebook in a folder or a zip file, and whose it is. Nothing is opened or unpacked."""
+"""What was handed in: every notebook in a folder or a zip file, and whose it is. Nothing is unpacked or run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,7 @@ from course_lib.errors import CourseError
 
 MAX_NOTEBOOK = 16 * 2**20  # bytes
 MAX_DEPTH = 8  # folders in folders
+MARK = re.compile(rb'"exercise"\s*:\s*"(\d\d)\.\d')  # of an exercise's cell, in its metadata
 CANVAS = re.compile(r"(?P<name>.+?)(_LATE)?_(?P<id>\d+)_(?P<file>\d+)_(?P<rest>.+)", re.DOTALL)
 MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(file|onlinetext)_?", re.DOTALL)
 FLAT = re.compile(r"(.*?)[_ -]?((?<!\d)\d\d_[a-z_]+(?:[ (-]+\d+\)?)?)?", re.IGNORECASE | re.DOTALL)
@@ -52,7 +54,7 @@ def find_submissions(where: Path, lessons: Sequence[str], lesson: str | None = N
 
     Layouts: a folder for each student (also nbgrader's, with the assignment's folder inside), or files that
     begin with the student (as Canvas names them). lesson: of notebooks whose name does not begin with a
-    lesson's number. Raises `CourseError` if there is nothing.
+    lesson's number; without it, their exercises tell. Raises `CourseError` if there is nothing.
     """
     if not where.exists():
         raise CourseError(f"There is nothing at {where}: name the folder or zip file with the submissions.")
@@ -65,12 +67,22 @@ def find_submissions(where: Path, lessons: Sequence[str], lesson: str | None = N
     for path, problem in paths:
         student, number, rest = _whose(_strip(path, where).removeprefix(wrapper))
         which = next((n for n in re.findall(r"(?<!\d)(\d\d)_", rest) if n in lessons), lesson)
-        which = which or (lessons[0] if len(lessons) == 1 else None)
+        place = {"archive": where} if where.is_file() else {"folder": where}
+        one = Submission(student, which or "", path, number=number, problem=problem, **place)
+        which = which or (lessons[0] if len(lessons) == 1 else _find_mark(one, lessons))
         if which is None:
             raise CourseError(f"Which lesson is {path}? Name it with --lesson, such as --lesson {lessons[0]}.")
-        place = {"archive": where} if where.is_file() else {"folder": where}
-        found.append(Submission(student, which, path, number=number, problem=problem, **place))
+        found.append(replace(one, lesson=which))
     return sorted(_tell_apart(found), key=lambda s: (s.student.lower(), s.lesson, s.path))
+
+
+def _find_mark(submission: Submission, lessons: Sequence[str]) -> str | None:
+    """Return the lesson that the first exercise in a notebook belongs to, if it can be read and has one."""
+    try:
+        data = submission.read()
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):  # marking it will say so
+        return None
+    return next((n for n in map(bytes.decode, MARK.findall(data)) if n in lessons), None)
 
 
 def _tell_apart(found: Sequence[Submission]) -> Iterator[Submission]:

@@ -50,8 +50,8 @@ class LivePanel(Panel):
     def __init__(self, config: Config, controls: Mapping[str, widgets.Widget], *, hide: Iterable[str] = ()):
         super().__init__(controls, hide=hide)
         for name, control in controls.items():
-            if read(control) != getattr(config, name):  # ipywidgets has moved it into its range, and said nothing
-                asked, nearest = getattr(config, name), read(control)
+            asked, nearest = getattr(config, name), control.value
+            if asked != nearest:  # ipywidgets has moved it into the control's range, and said nothing
                 raise CourseError(f"This panel cannot show {name}={asked!r}; the nearest that it can is {nearest!r}.")
         self.fixed = {name: value for name, value in config.changed().items() if name not in controls}
         self.figures = {name: make() for name, make in [*self.ANSWERS.items(), *self.RUNS.items()]}
@@ -91,7 +91,7 @@ class LivePanel(Panel):
     def state(self) -> dict[str, object]:
         """Return the settings that make the same panel again, and that the experiment takes."""
         with self.lock:
-            return {name: read(control) for name, control in self.controls.items()} | self.fixed
+            return super().state() | self.fixed
 
     def config(self) -> Config:
         """Return the settings as they are now."""
@@ -227,8 +227,3 @@ class LivePanel(Panel):
 def _picture(name: str, figure: LiveFigure) -> Picture:
     width, height = figure.SIZE
     return Picture(name, round(100 * width), round(100 * height))
-
-
-def read(control: widgets.Widget) -> object:
-    """Return a control's value: on a logarithmic scale, the whole number that its readout shows."""
-    return round(control.value) if isinstance(control, widgets.FloatLogSlider) else control.value

@@ -20,6 +20,7 @@ import ipywidgets as widgets
 import traitlets
 from matplotlib.figure import Figure
 
+from course_lib.controls import tidy
 from course_lib.errors import CourseError, require_choice
 from course_lib.plotting import BLANK, encode_png
 from course_lib.worker import Worker
@@ -92,7 +93,7 @@ class Panel:
         self.stop_button.on_click(self.guarded(lambda _: self.stop()))
         for name, control in self.controls.items():
             control.add_class(f"course-{name}")
-            control.observe(self.guarded(lambda change: self.moved(change["owner"])), "value")
+            control.observe(self.guarded(self._changed), "value")
         self.helper.observe(self.guarded(lambda change: self._held(change["new"])), "held")
         self.helper.observe(self.guarded(lambda change: self.rescale(change["new"])), "pixel_ratio")
 
@@ -107,7 +108,7 @@ class Panel:
 
     def state(self) -> dict[str, object]:
         """Return the values of all controls, as they can be passed back to make the same panel."""
-        return {name: control.value for name, control in self.controls.items()}
+        return {name: tidy(control.value) for name, control in self.controls.items()}
 
     def static(self) -> Figure:
         """Return a plain figure of the panel as it stands, for slides and documents."""
@@ -223,6 +224,12 @@ class Panel:
             self.static().savefig(buffer, format="png")
             bundle["image/png"] = base64.b64encode(buffer.getvalue()).decode()
         return bundle
+
+    def _changed(self, change: Mapping) -> None:
+        if tidy(change["old"]) != tidy(
+            change["new"]
+        ):  # else it is the browser, which calculates with other last digits
+            self.moved(change["owner"])
 
     def moved(self, control: widgets.Widget) -> None:
         """Answer a move of ``control``: stop the run, draw the preview, and run again once it is let go."""

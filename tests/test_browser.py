@@ -46,6 +46,16 @@ def test_every_control_answers_to_the_keyboard_and_keeps_the_focus(panel):
     shoot(panel, "panel_advanced")
 
 
+def test_a_state_between_the_steps_of_a_slider_is_shown_and_kept(lab):
+    show = "from course_lib import mitigation\npanel = mitigation.panel({})\nprint(panel.state()['strength'])\npanel"
+    for strength, mean in (({"digit_color": 0.9}, "0.20"), (0.123, "0.1230")):
+        open_panel(lab, show.format(f"strength={strength}"), "sheet")
+        assert lab.page.locator(".course-strength .widget-readout").inner_text() == mean
+        assert lab.page.locator(".course-status").inner_text().startswith("Run, or move")  # nothing has moved
+        told = "0.10 / 0.90" if mean == "0.20" else "0.12"
+        assert f"strength {told};" in alt(lab, "sheet").replace(", ", " / ")
+
+
 def test_run_stop_keep_and_save_answer_to_the_keyboard(panel):
     page = panel.page
     page.locator(".course-epochs input").fill("100")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from statistics import fmean
 
 import ipywidgets as widgets
 
+from course_lib import controls
 from course_lib.data.biased_mnist import VARIABLES
 from course_lib.data.digits import SOURCES
 from course_lib.mitigation.config import Config
 from course_lib.mitigation.methods import METHODS
-from course_lib.randomness import MAX_SEED
 
 DIGITS = {"bundled": "scikit-learn (bundled)", "mnist": "MNIST (70,000)"}
+STEP = 0.05  # of all strengths
 NAMES = {  # the main controls in the order of the tab key, and what a screen reader calls them
     "strength": "bias strength of all seven variables",
     "method": "mitigation method",
@@ -25,20 +27,24 @@ NAMES = {  # the main controls in the order of the tab key, and what a screen re
 
 def make_controls(config: Config) -> dict[str, widgets.Widget]:
     """Return the main controls and one slider for each bias variable, set to ``config``."""
-    wide = {"style": {"description_width": "90px"}, "layout": {"width": "284px"}}
-    slider = {"min": 0.0, "max": 1.0, "step": 0.05, "readout_format": ".2f"}
     strengths = config.strengths()
-    titles = [(variable.title, name) for name, variable in VARIABLES.items()]
-    sources = [(DIGITS[name], name) for name in SOURCES]
-    controls = {
-        "strength": widgets.FloatSlider(fmean(strengths.values()), description="bias strength", **slider, **wide),
-        "method": widgets.Dropdown(options=list(METHODS), value=config.method, description="method", **wide),
-        "explicit": widgets.Dropdown(options=titles, value=config.explicit, description="explicit", **wide),
-        "source": widgets.Dropdown(options=sources, value=config.source, description="digits", **wide),
-        "seed": widgets.BoundedIntText(config.seed, min=0, max=MAX_SEED, description="seed", **wide),
-        "epochs": widgets.BoundedIntText(config.epochs, min=1, max=100, description="epochs", **wide),
+    titles = {name: variable.title for name, variable in VARIABLES.items()}
+    sources = {name: DIGITS[name] for name in SOURCES}
+    made = {
+        "strength": controls.slider("bias strength", mean_strength(strengths), 0, 1, STEP, NAMES["strength"]),
+        "method": controls.choice("method", config.method, list(METHODS), NAMES["method"]),
+        "explicit": controls.choice("explicit", config.explicit, titles, NAMES["explicit"]),
+        "source": controls.choice("digits", config.source, sources, NAMES["source"]),
+        "seed": controls.seed(config.seed),
+        "epochs": controls.integer("epochs", config.epochs, 1, 100, NAMES["epochs"]),
     }
-    narrow = {"style": {"description_width": "124px"}, "layout": {"width": "270px"}}
-    for name, variable in VARIABLES.items():
-        controls[name] = widgets.FloatSlider(strengths[name], description=variable.title, **slider, **narrow)
-    return controls
+    for name, title in titles.items():
+        made[name] = controls.slider(title, strengths[name], 0, 1, STEP, title)
+        made[name].style.description_width, made[name].layout.width = "124px", "270px"
+    return made
+
+
+def mean_strength(strengths: Mapping[str, float]) -> float:
+    """Return the strength that all variables have, or a value near their mean that the slider has a step for."""
+    each = set(strengths.values())
+    return each.pop() if len(each) == 1 else round(fmean(strengths.values()) / STEP) * STEP

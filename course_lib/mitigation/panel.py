@@ -5,12 +5,12 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from statistics import fmean
 
 import ipywidgets as widgets
 import pandas as pd
 from matplotlib.figure import Figure
 
+from course_lib.controls import tidy
 from course_lib.data import biased_mnist
 from course_lib.data.biased_mnist import VARIABLES, BiasedMNIST
 from course_lib.data.digits import SOURCES
@@ -18,7 +18,7 @@ from course_lib.errors import CourseError
 from course_lib.keep import KeptRuns
 from course_lib.mitigation import plots
 from course_lib.mitigation.config import Config
-from course_lib.mitigation.controls import NAMES, make_controls
+from course_lib.mitigation.controls import NAMES, make_controls, mean_strength
 from course_lib.mitigation.experiment import prepare, standard_of, stream
 from course_lib.mitigation.methods import METHODS, Setting
 from course_lib.mitigation.result import Result
@@ -80,7 +80,7 @@ class BiasPanel(Panel):
     def state(self) -> dict[str, object]:
         """Return the controls' values; `panel` and `run` take them: ``panel(**state)``."""
         with self.lock:
-            values = {name: self.controls[name].value for name in NAMES}
+            values = {name: tidy(self.controls[name].value) for name in NAMES}
             same = len(set(self.strengths.values())) == 1
             values["strength"] = self.strengths["digit_color"] if same else dict(self.strengths)
             changed = {s.name: self.settings[s.name].value for s in METHODS[values["method"]].settings}
@@ -104,15 +104,15 @@ class BiasPanel(Panel):
             return
         name = next(name for name, c in [*self.controls.items(), ("", control)] if c is control)
         if name == "strength":
-            self.strengths = dict.fromkeys(VARIABLES, control.value)
+            self.strengths = dict.fromkeys(VARIABLES, tidy(control.value))
         elif name in VARIABLES:
-            self.strengths[name] = control.value
+            self.strengths[name] = tidy(control.value)
         elif name == "method":
             self._choose_method({})
         super().moved(control)
         # The others follow; never the one that moved, whose newer values may be on their way already.
         follow = {self.controls[name]: strength for name, strength in self.strengths.items()}
-        follow[self.controls["strength"]] = fmean(self.strengths.values())
+        follow[self.controls["strength"]] = mean_strength(self.strengths)
         follow.pop(control, None)
         self.quietly(follow)
         mixed = len(set(self.strengths.values())) > 1

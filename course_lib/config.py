@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Self
 
@@ -18,6 +19,13 @@ class Config:
         if unknown := sorted(values.keys() - set(known)):
             raise CourseError(f"There is no setting {', '.join(unknown)}; there are {', '.join(known)}.")
         return cls(**values)
+
+    @classmethod
+    def made_of(cls, config: Self | None, changes: Mapping[str, object]) -> Self:
+        """Return ``config``, or the defaults, with ``changes``; raise `CourseError` for what is no config."""
+        if not isinstance(config, cls | None):
+            raise CourseError(f"This takes a {cls.__name__} or settings by name; it was given {config!r}.")
+        return cls.of(**(config.values() if config else {}) | changes)
 
     @classmethod
     def names(cls) -> list[str]:

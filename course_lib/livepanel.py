@@ -41,13 +41,13 @@ class LivePanel(Panel):
     NAMED: settings worth a name of their own, each as what it changes of the defaults; a selector offers them.
     """
 
-    PARTS = (*Panel.PARTS, "picture", "named")
     CONFIG: ClassVar[type[Config]]
     NAMED: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     ANSWERS: ClassVar[Mapping[str, type[LiveFigure]]] = {}
     RUNS: ClassVar[Mapping[str, type[LiveFigure]]] = {}
 
     def __init__(self, config: Config, controls: Mapping[str, widgets.Widget], *, hide: Iterable[str] = ()):
+        self.PARTS = ("status", "picture", *(("run", "stop") if self.RUNS else ()), *(("named",) if self.NAMED else ()))
         super().__init__(controls, hide=hide)
         for name, control in controls.items():
             asked, nearest = getattr(config, name), control.value

@@ -4,6 +4,7 @@ import functools
 import inspect
 import math
 import re
+from dataclasses import replace
 
 import nbformat
 import pytest
@@ -152,6 +153,26 @@ def test_chance_must_come_from_the_generator():
 def test_a_loss_without_a_gradient_is_told_so(number):
     verdict = verdict_on(altered(number)(reference("07.4")), sheet_of("07.4", 0))
     assert verdict.misconception == "everything_detached"
+
+
+@pytest.mark.parametrize("exercise", [one for one in EVERY if one.summary], ids=lambda one: one.id)
+def test_an_answer_in_numpy_is_judged_like_one_in_torch(exercise):
+    def in_numpy(answer):
+        return tuple(map(in_numpy, answer)) if isinstance(answer, tuple) else answer.numpy()
+
+    sheet = sheet_of(exercise.id, 0)
+    right = functools.partial(exercise.reference, **exercise.defaults)
+    assert verdict_on(lambda *arguments: in_numpy(right(*arguments)), sheet).status == "passed"
+
+
+def test_a_summary_that_fails_costs_its_own_answer_only():
+    def broken(arguments, answer):
+        raise ArithmeticError("no such number")
+
+    sheet = replace(sheet_of("07.1", 0), summary=broken)
+    verdict = verdict_on(reference("07.1"), sheet)
+    assert (verdict.status, verdict.points) == ("wrong", 0)
+    assert "cannot be judged (ArithmeticError: no such number)" in verdict.hint
 
 
 # What an exercise must have

@@ -155,6 +155,61 @@ def test_bad_input_is_one_clear_sentence(arguments, said, batch):
         report(*arguments(mlp(1), batch))
 
 
+def test_norms_do_not_underflow_where_the_gradients_do_not(batch):
+    model = mlp(40, nn.Sigmoid, std=32**-0.5)
+    found = report(model, batch, F.cross_entropy)
+    tiny = found.table[(found.table["zeros"] < 1) & found.table["dead"].notna()]
+    assert tiny["gradient"].min() < 1e-20
+    assert (tiny["gradient"] > 0).all()
+    assert "vanishing" in [f.name for f in found.findings]
+    huge = report(mlp(2), batch, lambda out, y: F.cross_entropy(out, y) * 1e25)
+    assert huge.findings[0].name == "exploding"
+    assert "times as large" in huge.findings[0].text  # large, and finite
+
+
+def test_without_a_weight_matrix_there_is_nothing_to_judge(batch):
+    class Scale(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.factor = nn.Parameter(torch.ones(32))
+
+        def forward(self, x):
+            return (x * self.factor)[:, :10]
+
+    assert names(Scale(), batch) == ["nothing to judge"]
+
+
+def test_an_optimizer_that_holds_a_part_says_nothing_of_the_rest(batch):
+    model = mlp(3)
+    found = report(model, batch, F.cross_entropy, optimizer=torch.optim.SGD(model[-1].parameters(), lr=0.1))
+    updates = found.table.set_index("parameter")["update"]
+    assert updates["6.weight"] > 0
+    assert updates.drop("6.weight").isna().all()  # a bias of 0 has no ratio, the others are not held
+    assert [f.name for f in found.findings] == ["healthy"]
+
+
+def test_sparse_gradients_are_read(batch):
+    model = nn.Sequential(nn.Embedding(50, 8, sparse=True), nn.Linear(8, 10))
+    found = report(model, (torch.arange(50), torch.arange(50) % 10), F.cross_entropy)
+    assert found.table["gradient"].min() > 0
+
+
+class Keeps(nn.Linear):
+    def forward(self, x):
+        self.last = super().forward(x)
+        return self.last
+
+
+def test_what_cannot_be_copied_or_stepped_is_told(batch):
+    keeps = Keeps(32, 10)
+    keeps(batch[0])
+    with pytest.raises(CourseError, match="This model cannot be copied"):
+        report(keeps, batch, F.cross_entropy)
+    model = mlp(1)
+    with pytest.raises(CourseError, match="LBFGS needs a closure"):
+        report(model, batch, F.cross_entropy, optimizer=torch.optim.LBFGS(model.parameters()))
+
+
 def test_an_optimizer_of_another_model_is_noticed(batch):
     with pytest.raises(CourseError, match="holds other parameters"):
         report(mlp(1), batch, F.cross_entropy, optimizer=adam(mlp(1), 0.1))

@@ -124,6 +124,8 @@ def test_a_notebook_tells_its_lesson_where_its_name_does_not(tmp_path):
         (tmp_path / name).write_text(json.dumps(notebook), "utf-8")
     assert sorted((student, lesson) for student, _, lesson in found(tmp_path)) == [("ada", "06"), ("bob", "07")]
     assert {one.lesson for one in find_submissions(tmp_path, LESSONS, "07")} == {"07"}  # what the teacher says counts
+    write(tmp_path, "cyd.ipynb", "dan/07_x.ipynb")  # a notebook that tells nothing does not stop the others
+    assert ("cyd", "07") in [(student, lesson) for student, _, lesson in found(tmp_path)]
 
 
 # Twice

@@ -12,7 +12,6 @@ from course_lib.augmentation.arms import Arms, make_mlp
 from course_lib.augmentation.config import Config
 from course_lib.augmentation.result import ARMS, Evaluation, Result
 from course_lib.data import digits
-from course_lib.errors import CourseError
 from course_lib.randomness import generator
 from course_lib.training import Progress, TrainingSet, fit, predict, progress_bar, warm_up
 
@@ -23,9 +22,7 @@ def run(config: Config | None = None, *, progress: bool = True, **changes: objec
     Pass a `Config`, its fields by name, or a `Config` and what to change. ``progress`` draws a progress bar.
     Raises `CourseError` for settings out of range. Taught in: notebook 03.
     """
-    if not isinstance(config, Config | None):
-        raise CourseError(f"run() takes a Config or settings by name, such as translate=3; it was given {config!r}.")
-    config = Config.of(**(config.values() if config else {}) | changes)
+    config = Config.made_of(config, changes)
     results = stream(config)
     for result in progress_bar(results, config.named()) if progress else results:  # noqa: B007 - the last one counts
         pass

@@ -63,7 +63,7 @@ def profile(config: ProfileConfig | None = None, **changes: object) -> Profile:
     Sources: X. Glorot and Y. Bengio, AISTATS 2010; K. He et al., arXiv 1502.01852; A. Saxe et al., arXiv
     1312.6120 (initialisations). Taught in: notebook 01.
     """
-    config = ProfileConfig.of(**(config.values() if config else {}) | changes)
+    config = ProfileConfig.made_of(config, changes)
     return _measure(config, _go_forward(config))
 
 

@@ -15,7 +15,7 @@ from course_lib.gradients.experiment import Profile
 from course_lib.plotting import MAJORITY, MINORITY, RUN_COLORS, STYLE, LiveFigure, new_axes, new_figure
 
 LN10 = np.log(10)
-LIMITS = {"float32": -45.0, "float64": -323.0}  # log10 of the smallest positive number, rounded up
+LIMITS = {"float32": -44.85, "float64": -323.3}  # log10 of the smallest positive number
 LINES = ("-", "--", "-.", ":")
 GREY = "#606060"
 
@@ -207,8 +207,8 @@ def summarise(profile: Profile) -> str:
     if depth == 1:
         return f"One layer: dL/dz is 10^{log[0] / LN10:.3g}."
     factor = float(np.exp((log[0] - log[-1]) / (depth - 1)))
-    text = (
-        f"Layer 1 gets 10^{(log[0] - log[-1]) / LN10:.3g} of the last layer's dL/dz, a factor of {factor:.3g} a layer"
-    )
+    share = (log[0] - log[-1]) / LN10
+    power = f"{share:,.0f}" if abs(share) >= 100 else f"{share:.3g}"
+    text = f"Layer 1 gets 10^{power} of the last layer's dL/dz, a factor of {factor:.3g} a layer"
     below = int((profile.log_gradient / LN10 < LIMITS["float32"]).sum())
     return f"{text}; {below:,} layers' dL/dW would be 0 in float32." if below else f"{text}."

@@ -22,8 +22,8 @@ SLOW = 1e-5  # update norm over weight norm: it takes 100,000 such steps to chan
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a report has found. name: "vanishing", "exploding", "dead", "learning rate too low" or
-    "healthy"; text: what it means here; rule: when it is said.
+    """One thing that a report has found. name: "vanishing", "exploding", "dead", "learning rate too low",
+    "healthy" or "nothing to judge"; text: what it means here; rule: when it is said.
     """
 
     name: str
@@ -40,8 +40,9 @@ class Report:
 
     Its columns: parameter; shape; weight and gradient (Frobenius norms); rms (gradient norm over the square
     root of the number of weights); zeros (share of gradients that are exactly 0); dead (share of the rows of
-    a weight matrix, its units, whose gradients are all 0; NaN for others); update (norm of one optimiser
-    step over the weight norm; NaN without an optimiser or where the weights are 0).
+    a weight matrix, which are its units in PyTorch's layers, whose gradients are all 0; NaN for others);
+    update (norm of one optimiser step over the weight norm; NaN where the optimiser does not hold the
+    parameter, or the weights are 0).
     """
 
     loss: float
@@ -63,7 +64,8 @@ def report(
 
     The model, its gradients, its mode, its buffers and ``optimizer`` stay as they are: everything is done
     with a copy. With an optimiser (one that has the model's parameters) the update of one step is measured, too.
-    Raises `CourseError` if there is nothing to train, the loss is not one number, or nothing depends on it.
+    Raises `CourseError` if there is nothing to train, the loss is not one number, nothing depends on it, the
+    model cannot be copied, or the optimiser needs a closure (LBFGS).
     Taught in: notebook 01.
     """
     if not isinstance(model, nn.Module):
@@ -72,7 +74,12 @@ def report(
         raise CourseError("batch must be a pair (x, y): what goes into the model, and what the loss compares with.")
     if optimizer is not None and not isinstance(optimizer, torch.optim.Optimizer):
         raise CourseError(f"optimizer must be one of torch.optim, or None; it was {optimizer!r}.")
-    model, optimizer = copy.deepcopy((model, optimizer))  # together: the copy of one has the other's parameters
+    try:
+        model, optimizer = copy.deepcopy((model, optimizer))  # together: the copy of one has the other's parameters
+    except (RuntimeError, TypeError, NotImplementedError) as error:
+        raise CourseError(
+            f"This model cannot be copied ({error}): a report works on a copy. Does it keep an output or a generator?"
+        ) from error
     if not any(p.requires_grad for p in model.parameters()):
         raise CourseError("The model has no parameter that is trained (requires_grad).")
     if optimizer is not None:
@@ -82,23 +89,35 @@ def report(
     model.zero_grad()
     with torch.random.fork_rng(), torch.enable_grad():  # dropout draws its numbers, and nobody else's change
         value = loss(model(batch[0]), batch[1])
-        if not isinstance(value, Tensor) or value.numel() != 1 or not value.requires_grad:
+        fits = isinstance(value, Tensor) and value.numel() == 1 and not value.is_complex()
+        if not fits or not value.requires_grad:
             raise CourseError("loss(model(x), y) must be one number that depends on the model's parameters.")
         value.backward()
         before = {name: p.detach().clone() for name, p in model.named_parameters()}
-        if optimizer is not None:
-            optimizer.step()
-    table = pd.DataFrame(_rows(model, before, optimizer is not None))
+        held = _step(optimizer) if optimizer is not None else set()
+    table = pd.DataFrame(_rows(model, before, held))
     return Report(value.item(), table, tuple(_find(table)))
 
 
-def _rows(model: nn.Module, before: dict[str, Tensor], stepped: bool) -> Iterator[dict[str, object]]:
-    tables = {f"{name}.weight" for name, m in model.named_modules() if isinstance(m, nn.Embedding)}
+def _step(optimizer: torch.optim.Optimizer) -> set[int]:
+    """Take a step, and return the parameters that the optimiser holds, as their id."""
+    try:
+        optimizer.step()
+    except TypeError as error:
+        raise CourseError(f"{type(optimizer).__name__} needs a closure for a step: leave the optimizer out.") from error
+    return {id(p) for group in optimizer.param_groups for p in group["params"]}
+
+
+def _rows(model: nn.Module, before: dict[str, Tensor], held: set[int]) -> Iterator[dict[str, object]]:
+    embeddings = (nn.Embedding, nn.EmbeddingBag)
+    tables = {f"{name}.weight" for name, m in model.named_modules() if isinstance(m, embeddings)}
     for name, p in model.named_parameters():
         if not p.requires_grad:
             continue
         w, g = before[name], p.grad if p.grad is not None else torch.zeros_like(p)
-        weight, gradient = w.norm().item(), g.norm().item()
+        g = g.to_dense() if g.is_sparse else g
+        weight = _norm(w)
+        gradient = _norm(g) if g.isfinite().all() else math.inf
         matrix = g.dim() >= 2 and name not in tables  # a word that is not in the batch is not dead
         yield {
             "parameter": name,
@@ -108,12 +127,19 @@ def _rows(model: nn.Module, before: dict[str, Tensor], stepped: bool) -> Iterato
             "rms": gradient / math.sqrt(g.numel()),
             "zeros": (g == 0).float().mean().item(),
             "dead": (g.flatten(1) == 0).all(1).float().mean().item() if matrix else math.nan,
-            "update": (p.detach() - w).norm().item() / weight if stepped and weight else math.nan,
+            "update": _norm(p.detach() - w) / weight if id(p) in held and weight else math.nan,
         }
+
+
+def _norm(x: Tensor) -> float:
+    return x.abs().double().norm().item()  # squares of float32 would underflow long before their root
 
 
 def _find(table: pd.DataFrame) -> Iterator[Finding]:
     """Yield what the rules say of a table; a learning rate is only too low for gradients that arrive."""
+    if not (table["dead"].notna()).any():
+        yield Finding("nothing to judge", "the model has no weight matrix.", "all others are about weight matrices")
+        return
     found = [finding for rule in (_exploding, _dead, _vanishing) if (finding := rule(table))]
     healthy = Finding("healthy", "gradients reach every weight matrix, at similar sizes.", "none of the others holds")
     yield from found or [_slow(table) or healthy]

@@ -109,7 +109,7 @@ def run(config: TransformerConfig | None = None, *, progress: bool = True, **cha
 
     Raises `CourseError` for settings out of range. Taught in: notebook 01.
     """
-    config = TransformerConfig.of(**(config.values() if config else {}) | changes)
+    config = TransformerConfig.made_of(config, changes)
     history = None
     for history in progress_bar(stream(config), "Transformer") if progress else stream(config):  # noqa: B007
         pass

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.data import digits
+from course_lib.errors import CourseError
 from course_lib.grading.sheet import require_decimals
 from course_lib.networks import build
 from course_lib.randomness import generator
@@ -24,7 +25,7 @@ def propagation(arguments: tuple, weights: Tensor) -> Tensor:
     By what factor a layer changes the norm of the signal (geometric mean), and how different the units of the
     last layer are (standard deviation of their means over the batch, relative to the root mean square).
     """
-    x, weights = arguments[0].double(), weights.double()
+    x, weights = arguments[0].double(), torch.as_tensor(weights).double()
     log = 0.0
     for weight in weights:
         before, x = x.norm(), torch.relu(x @ weight.T)
@@ -68,7 +69,10 @@ def accuracy(function: Callable, seed: int) -> Generator[Progress, None, float]:
     _fill(network, require_decimals(given, (DEPTH, WIDTH, WIDTH)))
     data = TrainingSet(images[:, None], labels)
     objective = Objective(network, data, generator(seed, "training"))
-    yield from fit(objective, epochs=EPOCHS, batch_size=BATCH_SIZE, lr=LR, weight_decay=0, one_cycle=False)
+    try:
+        yield from fit(objective, epochs=EPOCHS, batch_size=BATCH_SIZE, lr=LR, weight_decay=0, one_cycle=False)
+    except CourseError as error:  # whose advice is for those who choose the learning rate
+        raise CourseError("The loss is no finite number: the signal grows from layer to layer.") from error
     test, right = digits.load("bundled", "test")
     network.eval()
     predicted = finish(predict(network, test[:, None], len(test)))

@@ -122,7 +122,7 @@ def _try(sheet: Sheet, function: Callable, seeds: Sequence[int]) -> Verdict:
     from course_lib.training import finish_with_bar
 
     verdict = functools.partial(Verdict, sheet.id, sheet.title, maximum=sheet.points)
-    print("Training with your function, and the standard model for comparison ...", flush=True)
+    print("Training with your function ...", flush=True)
     try:
         scores = [finish_with_bar(sheet.trial.score(function, seed), sheet.id) for seed in seeds]
     except (Exception, SystemExit) as error:  # the student's function, in the middle of training

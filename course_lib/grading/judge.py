@@ -56,7 +56,10 @@ def answer_of(outcome: Outcome, case: Case, summary: Callable | None, right: Ans
     form = form_of(outcome.value)
     if right is not None and find_form_fault(form, right.form):
         return Answer(form)
-    return Answer(form, summary(case.arguments, outcome.value) if summary else outcome.value)
+    try:
+        return Answer(form, summary(case.arguments, outcome.value) if summary else outcome.value)
+    except Exception as error:  # of numbers that nobody thought of: it is this answer's fault, and no other's
+        return Answer(form, error=f"{type(error).__name__}: {error}")
 
 
 def form_of(value: object) -> list:
@@ -130,7 +133,7 @@ def find_value_fault(got: object, want: object, rtol: float, atol: float) -> Fau
 def find_difference(got: Answer, want: Answer, rtol: float, atol: float) -> Fault | None:
     """Return what makes two answers different, if anything does."""
     if got.error or want.error:
-        return None if got.error == want.error else Fault("error")
+        return None if got.error == want.error else Fault("error", f"Its answer cannot be judged ({got.error}).")
     fault = find_form_fault(got.form, want.form)
     if fault or got.value is want.value is None:
         return fault
@@ -146,7 +149,7 @@ def find_fault(sheet: Sheet, got: Answer, want: Answer, outcome: Outcome) -> Fau
         return Fault(outcome.status, f"{what}{outcome.text}.")
     if outcome.changed:
         return Fault("changed", "It changes its input, which its caller still needs: work on a copy (`x.clone()`).")
-    if sheet.trial:  # there is no one right answer: it takes training to tell
+    if sheet.trial and not got.error:  # there is no one right answer: it takes training to tell
         return find_form_fault(got.form, want.form) or _find_infinite(got.value)
     return find_difference(got, want, sheet.rtol, sheet.atol)
 

@@ -8,6 +8,7 @@ import re
 import stat
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -54,7 +55,8 @@ def find_submissions(where: Path, lessons: Sequence[str], lesson: str | None = N
 
     Layouts: a folder for each student (also nbgrader's, with the assignment's folder inside), or files that
     begin with the student (as Canvas names them). lesson: of notebooks whose name does not begin with a
-    lesson's number; without it, their exercises tell. Raises `CourseError` if there is nothing.
+    lesson's number; without it, their exercises tell, or what most others are. Raises `CourseError` if there
+    is nothing.
     """
     if not where.exists():
         raise CourseError(f"There is nothing at {where}: name the folder or zip file with the submissions.")
@@ -69,20 +71,21 @@ def find_submissions(where: Path, lessons: Sequence[str], lesson: str | None = N
         which = next((n for n in re.findall(r"(?<!\d)(\d\d)_", rest) if n in lessons), lesson)
         place = {"archive": where} if where.is_file() else {"folder": where}
         one = Submission(student, which or "", path, number=number, problem=problem, **place)
-        which = which or (lessons[0] if len(lessons) == 1 else _find_mark(one, lessons))
-        if which is None:
-            raise CourseError(f"Which lesson is {path}? Name it with --lesson, such as --lesson {lessons[0]}.")
-        found.append(replace(one, lesson=which))
+        found.append(replace(one, lesson=which or (lessons[0] if len(lessons) == 1 else _find_mark(one, lessons))))
+    most = Counter(one.lesson for one in found if one.lesson).most_common(1)
+    if not most:
+        raise CourseError(f"Which lesson is {found[0].path}? Name it with --lesson, such as --lesson {lessons[0]}.")
+    found = [one if one.lesson else replace(one, lesson=most[0][0]) for one in found]  # as most of the class
     return sorted(_tell_apart(found), key=lambda s: (s.student.lower(), s.lesson, s.path))
 
 
-def _find_mark(submission: Submission, lessons: Sequence[str]) -> str | None:
+def _find_mark(submission: Submission, lessons: Sequence[str]) -> str:
     """Return the lesson that the first exercise in a notebook belongs to, if it can be read and has one."""
     try:
         data = submission.read()
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):  # marking it will say so
-        return None
-    return next((n for n in map(bytes.decode, MARK.findall(data)) if n in lessons), None)
+        return ""
+    return next((n for n in map(bytes.decode, MARK.findall(data)) if n in lessons), "")
 
 
 def _tell_apart(found: Sequence[Submission]) -> Iterator[Submission]:

@@ -13,7 +13,6 @@ from torch import nn
 from course_lib import metrics
 from course_lib.data import biased_mnist
 from course_lib.data.biased_mnist import UNBIASED, VARIABLES, BiasedMNIST
-from course_lib.errors import CourseError
 from course_lib.mitigation.config import Config
 from course_lib.mitigation.methods import METHODS, Method
 from course_lib.mitigation.result import Evaluation, Result
@@ -31,9 +30,7 @@ def run(config: Config | None = None, *, progress: bool = True, **changes: objec
     Pass a `Config`, its fields by name, or a `Config` and what to change. ``progress`` draws a progress bar.
     Raises `CourseError` for settings out of range. Taught in: notebook 07.
     """
-    if not isinstance(config, Config | None):
-        raise CourseError(f"run() takes a Config or settings by name, such as method='GDRO'; it was given {config!r}.")
-    config = Config.of(**(config.values() if config else {}) | changes)
+    config = Config.made_of(config, changes)
     results = stream(config)
     if progress and cached(config) is None:
         results = progress_bar(results, config.method)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.data import digits
-from course_lib.errors import CourseError
 from course_lib.networks import build
 from course_lib.normalization.config import BatchNormConfig
 from course_lib.randomness import generator
@@ -51,9 +50,7 @@ def run_batchnorm(config: BatchNormConfig | None = None, **changes: object) -> B
     The first time for a layer and a seed it trains the network, for some half a second. Raises `CourseError`
     for settings out of range. Taught in: notebook 02.
     """
-    if not isinstance(config, BatchNormConfig | None):
-        raise CourseError(f"run_batchnorm() takes a BatchNormConfig or settings by name; it was given {config!r}.")
-    c = BatchNormConfig.of(**(config.values() if config else {}) | changes)
+    c = BatchNormConfig.made_of(config, changes)
     network = trained(c.layer, c.seed)
     x, labels = _asked(c.seed, c.by_digit, c.brightness)
     b = c.batch_size

@@ -12,7 +12,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from course_lib.errors import CourseError
 from course_lib.metrics import wilson
 from course_lib.normalization.config import MAX_TEST, MAX_TRAIN, Config
 from course_lib.normalization.scalers import SCALERS
@@ -78,9 +77,7 @@ def run(config: Config | None = None, **changes: object) -> Result:
     the scaled training data, and says of each bird the species whose mean is nearer. Raises `CourseError` for
     settings out of range. Taught in: notebook 02.
     """
-    if not isinstance(config, Config | None):
-        raise CourseError(f"run() takes a Config or settings by name, such as n_test=5; it was given {config!r}.")
-    return _run(Config.of(**(config.values() if config else {}) | changes))
+    return _run(Config.made_of(config, changes))
 
 
 @lru_cache(maxsize=64)

@@ -60,6 +60,10 @@ def power_first(slope, depth, top):
     return torch.log(top * slope.double()[:, None] ** passed)
 
 
+def power_first_in_float32(slope, depth, top):
+    return torch.log(top * slope[:, None] ** torch.arange(depth, 0, -1)).double()
+
+
 def zero_is_lifted(slope, depth, top):
     return log_gradient_norms(slope.double().clamp(min=1e-8), depth, top)
 
@@ -121,6 +125,11 @@ LOG_NORMS = Exercise(
             power_first,
             "The formula is right, and still the answer is -inf for thousands of layers: the power underflows before "
             "you take its logarithm. Use what the logarithm does to a power first.",
+        ),
+        Misconception(
+            power_first_in_float32,
+            "The formula is right, and still the answer is -inf for a hundred layers: a float32 underflows before you "
+            "take its logarithm. Use what the logarithm does to a power first.",
         ),
         Misconception(
             zero_is_lifted,

@@ -7,9 +7,9 @@ from course_lib.grading.sheet import Case
 
 
 def log_norm_of_product(jacobians, v):
-    """Return the natural logarithm of the norm of the row vector v J_L ... J_2 J_1.
+    """Return the natural logarithm of the norm of the row vector v J_D ... J_2 J_1.
 
-    jacobians: float64 [L, n, n], J_1 (next to the input) first; v: float64 [n], the gradient at the output.
+    jacobians: float64 [D, n, n], J_1 (next to the input) first; v: float64 [n], the gradient at the output.
     Returns one number, a float64 tensor of shape []; -inf if the product is 0. Thousands of factors, large or
     small, must neither under- nor overflow.
     """
@@ -42,6 +42,10 @@ def multiplied_first(jacobians, v):
 
 def wrong_order(jacobians, v):
     return log_norm_of_product(jacobians.flip(0), v)
+
+
+def forward_pass(jacobians, v):
+    return log_norm_of_product(jacobians.transpose(1, 2).flip(0), v)
 
 
 def columns_for_rows(jacobians, v):
@@ -117,9 +121,14 @@ LOG_PRODUCT = Exercise(
             "meets.",
         ),
         Misconception(
+            forward_pass,
+            "That is how a small change of the *input* travels forward. The gradient goes the other way: from the last "
+            "layer, and from the left of each matrix.",
+        ),
+        Misconception(
             columns_for_rows,
-            "You multiply from the other side, as the forward pass does. Backpropagation takes a *row* vector through "
-            "the same matrices.",
+            "You multiply by each Jacobian from the other side. A gradient is a *row* vector: it stands to the left of "
+            "the matrix.",
         ),
         Misconception(
             norms_of_the_matrices,

@@ -71,6 +71,10 @@ def exp_overflows(z):
     return _with(z, 2, torch.exp(-z) / (1 + torch.exp(-z)) ** 2)
 
 
+def exp_overflows_to_the_right(z):
+    return _with(z, 2, torch.exp(z) / (1 + torch.exp(z)) ** 2)
+
+
 def rows_and_columns_swapped(z):
     return derivatives(z).T.contiguous()
 
@@ -129,6 +133,11 @@ SLOPES = Exercise(
         Misconception(
             exp_overflows,
             "Far to the left exp(-z) is infinite, and infinite over infinite is no number. PyTorch's own sigmoid does "
+            "not have that problem.",
+        ),
+        Misconception(
+            exp_overflows_to_the_right,
+            "Far to the right exp(z) is infinite, and infinite over infinite is no number. PyTorch's own sigmoid does "
             "not have that problem.",
         ),
         Misconception(

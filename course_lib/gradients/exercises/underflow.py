@@ -1,5 +1,7 @@
 """01.4: the depth from which on a gradient is smaller than every float."""
 
+import math
+
 import torch
 
 from course_lib.grading.exercise import Exercise, Misconception
@@ -68,14 +70,23 @@ def underflow_cases(generator, *, exponent=-149):
     yield Case((draw(6, 0.05, 0.3),))
     yield Case((draw(5, 0.3, 0.8),))
     yield Case((draw(4, 0.8, 0.99),))
-    yield Case(
-        (torch.tensor([0.5, 0.25, 0.125, 0.0625], dtype=torch.float64),), edge="powers of two, exactly at the limit"
-    )
+    yield Case((POWERS,), edge="powers of two, exactly at the limit")
     yield Case((torch.tensor([0.3, 0.0], dtype=torch.float64),), edge="a factor of 0")
 
 
+POWERS = torch.tensor([0.5, 0.25, 0.125, 0.0625], dtype=torch.float64)
+
+
+def is_fair(exponent):
+    """Whether natural and common logarithms give the same for powers of two, where rounding could decide."""
+    right = underflow_depth(POWERS, exponent=exponent)
+    pairs = [(math.log(2), torch.log), (math.log10(2), torch.log10)]
+    return all(((exponent * two / log(POWERS)).floor().long() + 1 == right).all() for two, log in pairs)
+
+
 def underflow_numbers(generator):
-    return {"exponent": -int(torch.randint(140, 1000, (), generator=generator))}
+    fair = [exponent for exponent in range(-999, -139) if is_fair(exponent)]
+    return {"exponent": fair[int(torch.randint(len(fair), (), generator=generator))]}
 
 
 UNDERFLOW = Exercise(
@@ -118,7 +129,7 @@ UNDERFLOW = Exercise(
         ),
         Misconception(
             smallest_normal_number,
-            "Your limit is not the one in the text. Below the smallest *normal* number float32 still has some "
+            "Your limit is not the one in the text. Below the smallest *normal* number there are still some "
             "(subnormal) numbers, with fewer digits.",
         ),
         Misconception(

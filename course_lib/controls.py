@@ -9,6 +9,7 @@ import ipywidgets as widgets
 
 from course_lib.randomness import MAX_SEED
 
+DIGITS = {"bundled": "scikit-learn (bundled)", "mnist": "MNIST (70,000)"}
 STYLE = {"style": {"description_width": "90px"}, "layout": {"width": "284px"}}
 
 
@@ -80,6 +81,11 @@ def checkbox(name: str, value: bool, tooltip: str) -> widgets.Checkbox:
 def integer(name: str, value: int, low: int, high: int, tooltip: str) -> widgets.BoundedIntText:
     """Return a field for a whole number."""
     return widgets.BoundedIntText(value, min=low, max=high, description=name, tooltip=tooltip, **STYLE)
+
+
+def source(value: str) -> widgets.Dropdown:
+    """Return the selector of the digits."""
+    return choice("digits", value, DIGITS, "source of the digits")
 
 
 def seed(value: int) -> widgets.BoundedIntText:

@@ -35,7 +35,7 @@ class LivePanel(Panel):
     """Base of panels whose state is a `Config`, one field for each control.
 
     ANSWERS, RUNS: picture classes by name, in the order of the page: those drawn at every move, and those
-    that follow a run. Each is a `LiveFigure` with SIZE = (width, height) in hundredths of pixels (at most
+    that follow a run. Each is a `LiveFigure` with SIZE = (width, height) in hundreds of pixels (at most
     8.4 wide; the first one of at most 5.4 stands beside the controls), an ``__init__(figure=None)`` that
     draws on that figure or subfigure, ``update(result)``, and ``describe(result)``, its alt text.
     NAMED: settings worth a name of their own, each as what it changes of the defaults; a selector offers them.

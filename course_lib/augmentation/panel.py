@@ -52,11 +52,10 @@ def make_controls(config: Config) -> Mapping[str, widgets.Widget]:
             made[name] = controls.integer_slider(title, value, 0, one.high, TIPS[name])
         else:
             made[name] = controls.slider(title, value, 0, one.high, one.step, TIPS[name])
-    sources = {"bundled": "scikit-learn (bundled)", "mnist": "MNIST (70,000)"}
     return made | {
         "own": controls.choice("your own", config.own, _own(), "an augmentation that you registered"),
         "digit": controls.integer_slider("digit", config.digit, 0, 9, "digit that the gallery shows"),
-        "source": controls.choice("digits", config.source, sources, "source of the digits"),
+        "source": controls.source(config.source),
         "n_train": controls.integer_slider(
             "train on", config.n_train, 10, max(BUNDLED_TRAIN, config.n_train), "number of training digits"
         ),

@@ -9,11 +9,9 @@ import ipywidgets as widgets
 
 from course_lib import controls
 from course_lib.data.biased_mnist import VARIABLES
-from course_lib.data.digits import SOURCES
 from course_lib.mitigation.config import Config
 from course_lib.mitigation.methods import METHODS
 
-DIGITS = {"bundled": "scikit-learn (bundled)", "mnist": "MNIST (70,000)"}
 STEP = 0.05  # of all strengths
 NAMES = {  # the main controls in the order of the tab key, and what a screen reader calls them
     "strength": "bias strength of all seven variables",
@@ -29,12 +27,11 @@ def make_controls(config: Config) -> dict[str, widgets.Widget]:
     """Return the main controls and one slider for each bias variable, set to ``config``."""
     strengths = config.strengths()
     titles = {name: variable.title for name, variable in VARIABLES.items()}
-    sources = {name: DIGITS[name] for name in SOURCES}
     made = {
         "strength": controls.slider("bias strength", mean_strength(strengths), 0, 1, STEP, NAMES["strength"]),
         "method": controls.choice("method", config.method, list(METHODS), NAMES["method"]),
         "explicit": controls.choice("explicit", config.explicit, titles, NAMES["explicit"]),
-        "source": controls.choice("digits", config.source, sources, NAMES["source"]),
+        "source": controls.source(config.source),
         "seed": controls.seed(config.seed),
         "epochs": controls.integer("epochs", config.epochs, 1, 100, NAMES["epochs"]),
     }

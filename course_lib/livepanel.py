@@ -49,8 +49,9 @@ class LivePanel(Panel):
     def __init__(self, config: Config, controls: Mapping[str, widgets.Widget], *, hide: Iterable[str] = ()):
         self.PARTS = ("status", "picture", *(("run", "stop") if self.RUNS else ()), *(("named",) if self.NAMED else ()))
         super().__init__(controls, hide=hide)
+        values = self.values_of(config)
         for name, control in controls.items():
-            asked, nearest = getattr(config, name), control.value
+            asked, nearest = values[name], control.value
             if asked != nearest:  # ipywidgets has moved it into the control's range, and said nothing
                 raise CourseError(f"This panel cannot show {name}={asked!r}; the nearest that it can is {nearest!r}.")
         self.fixed = {name: value for name, value in config.changed().items() if name not in controls}
@@ -81,6 +82,10 @@ class LivePanel(Panel):
     def prepare(self, config: Config) -> Iterator[None]:
         """Do once, ahead of the first run, what makes it wait."""
         yield
+
+    def values_of(self, config: Config) -> Mapping[str, object]:
+        """Return what each control shows for ``config``, at least; here the field of its name."""
+        return config.values()
 
     def headline(self, result: Any) -> str:
         """Return one line of status about an answer (of a panel without runs) or a run."""
@@ -166,10 +171,10 @@ class LivePanel(Panel):
 
     def _name(self) -> str:
         now = self.config()
-        same = (n for n, changes in self.NAMED.items() if self._named_config(changes) == now)
+        same = (n for n, changes in self.NAMED.items() if self.named_config(changes) == now)
         return next(same, OWN)
 
-    def _named_config(self, changes: Mapping[str, object]) -> Config:
+    def named_config(self, changes: Mapping[str, object]) -> Config:
         """Return a named setting; the seed, and what has no control, stay as they are."""
         seed = {"seed": self.controls["seed"].value} if "seed" in self.controls else {}
         return self.CONFIG(**self.fixed | seed | changes)
@@ -177,9 +182,13 @@ class LivePanel(Panel):
     def _choose(self, name: str) -> None:
         if self._quiet or name == OWN:
             return
-        config = self._named_config(self.NAMED[name])
-        self.quietly({control: getattr(config, field) for field, control in self.controls.items()})
+        self.show_config(self.named_config(self.NAMED[name]))
         self.moved(self.named)
+
+    def show_config(self, config: Config) -> None:
+        """Set all controls to ``config``."""
+        values = self.values_of(config)
+        self.quietly({control: values[name] for name, control in self.controls.items()})
 
     def _show(self, name: str, result: Any) -> None:
         figure = self.figures[name]
@@ -202,9 +211,18 @@ class LivePanel(Panel):
 
         self.publish(show)
 
+    def above(self) -> list[widgets.Widget]:
+        """Return what stands above everything else, over the whole width; here nothing."""
+        return []
+
+    def aside(self) -> list[widgets.Widget]:
+        """Return the controls that stand beside the first picture; here all."""
+        return list(self.controls.values())
+
     def _build(self) -> None:
         named = [self.part("named", self.named)] if self.NAMED else []
-        left = widgets.VBox([*named, *self.controls.values()], layout={"width": "290px"})
+        above = self.above()
+        left = widgets.VBox([*named, *self.aside()], layout={"width": "290px"})
         pictures = [self.part("picture", picture.widget) for picture in self.pictures.values()]
         beside = [pictures.pop(0)] if next(iter(self.figures.values())).SIZE[0] <= 5.4 else []
         buttons = [self.part("run", self.run_button), self.part("stop", self.stop_button)] if self.RUNS else []
@@ -215,6 +233,7 @@ class LivePanel(Panel):
             for control in (self.named, *self.controls.values()):
                 control.layout.width = "278px"
         self.frame(
+            *above,
             widgets.HBox([left, *beside], layout={"flex_flow": "row wrap", "align_items": "center"}),
             widgets.HBox(
                 [*buttons, status], layout={"align_items": "center", "min_height": "40px", "flex_flow": "row wrap"}

@@ -63,8 +63,10 @@ class Batch:
 class Objective:
     """What a step of training minimises: here the mean cross-entropy over shuffled batches.
 
-    Subclass and override ``loss``, ``batches`` or ``step``; extra modules go into ``modules``.
+    Subclass and override ``loss``, ``batches``, ``step`` or ``conclude``; extra modules go into ``modules``.
     """
+
+    epochs = 1  # how many there will be, once `fit` has begun
 
     def __init__(self, network: nn.Module, data: TrainingSet, generator: torch.Generator):
         self.network, self.data, self.generator = network, data, generator
@@ -85,6 +87,9 @@ class Objective:
         loss.backward()
         optimizer.step()
         return loss.item()
+
+    def conclude(self) -> None:
+        """Do what is to be done after the last step, before the last evaluation: here nothing."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,8 @@ def fit(
     and after the last one. Raises `CourseError` for settings out of range or a loss that is not finite.
     """
     size = require_integer("batch_size", batch_size, 2, 100_000)
-    steps = require_integer("epochs", epochs, 1, 1000) * math.ceil(len(objective.data) / size)
+    objective.epochs = require_integer("epochs", epochs, 1, 1000)
+    steps = objective.epochs * math.ceil(len(objective.data) / size)
     optimizer = torch.optim.AdamW(
         [p for module in objective.modules for p in module.parameters()],
         lr=require_number("lr", lr, 0, 100),
@@ -140,6 +146,8 @@ def fit(
             raise CourseError(
                 f"The loss became {loss} at step {step} of {steps}: lower lr, or check the method's loss."
             )
+        if step == steps:
+            objective.conclude()
         yield (now := Progress(step, steps, loss))
         if evaluate and (step % (evaluate_every or steps) == 0 or step == steps):
             objective.network.eval()
@@ -176,18 +184,23 @@ def inputs(images: Images, index: Tensor | slice) -> Tensor:
 
 
 def predict(network: nn.Module, images: Images, n: int) -> Generator[None, None, Tensor]:
-    """Generator that returns the predicted labels int64 [n] of the first ``n`` images.
+    """Generator that returns the predicted labels int64 [n] of the first ``n`` images; see `outputs`."""
+    answers = yield from outputs(network, images, n)
+    return answers.argmax(1)
+
+
+def outputs(network: nn.Module, images: Images, n: int) -> Generator[None, None, Tensor]:
+    """Generator that returns what the network says, float [n, ...], of the first ``n`` images.
 
     It pauses (yields) after each chunk, small enough to take some 15 ms on a laptop. The network should
     be in eval mode.
     """
-    predicted = []
+    said = []
     for start in range(0, n, CHUNK):
         with torch.inference_mode():
-            x = inputs(images, slice(start, min(start + CHUNK, n)))
-            predicted.append(network(x).argmax(1))
+            said.append(network(inputs(images, slice(start, min(start + CHUNK, n)))))
         yield
-    return torch.cat(predicted)
+    return torch.cat(said)
 
 
 def require_device(device: str) -> str:

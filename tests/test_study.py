@@ -74,7 +74,7 @@ def test_it_says_how_long_it_still_takes(tiny, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
-    (["study", "magic"], "study must be one of 'augmentation', 'augmentation-search'; it was 'magic'."),
+    (["study", "magic"], f"study must be one of {', '.join(map(repr, study.STUDIES))}; it was 'magic'."),
     (["study", "augmentation", "--source", "cifar"], "source must be one of 'bundled', 'mnist'"),
     (["study", "augmentation", "--seeds", "1001"], "seeds must be a number from 1 to 1000; it was 1001."),
 ])  # fmt: skip

@@ -13,7 +13,7 @@ from torch import nn
 from course_lib import metrics
 from course_lib.environment import ROOT
 from course_lib.errors import CourseError
-from course_lib.grading import book
+from course_lib.grading import book, harness
 from course_lib.grading.sheet import require_decimals
 from course_lib.mitigation import trials
 from course_lib.mitigation.methods import METHODS
@@ -100,7 +100,7 @@ def test_the_loss_and_its_gradient_are_those_of_sd(lam, gamma):
         method = METHODS["SD"](nn.Identity(), TrainingSet(logits, y), torch.Generator(), lam=lam, gamma=gamma)
         wanted = method.loss(Batch(torch.arange(len(y)), leaf, y))
         wanted.backward()
-        loss, gradient = trials.loss_and_gradient(reference("07.4", lam=lam, gamma=gamma), logits, y)
+        loss, gradient = harness.loss_and_gradient(reference("07.4", lam=lam, gamma=gamma), logits, y)
         torch.testing.assert_close(loss, wanted.detach())
         torch.testing.assert_close(gradient, leaf.grad)
 
@@ -108,13 +108,13 @@ def test_the_loss_and_its_gradient_are_those_of_sd(lam, gamma):
 @pytest.mark.parametrize("answer", [torch.Tensor.item, torch.Tensor.detach, lambda loss: loss.detach().numpy()])
 def test_a_loss_without_a_gradient_is_refused(answer):
     with pytest.raises(CourseError, match="cannot be differentiated"):
-        trials.loss_and_gradient(lambda logits, y: answer(logits.sum()), torch.ones(2, 3), torch.tensor([0, 1]))
+        harness.loss_and_gradient(lambda logits, y: answer(logits.sum()), torch.ones(2, 3), torch.tensor([0, 1]))
 
 
 def test_what_is_no_number_is_returned_as_it_is_for_its_form_to_be_judged():
     logits, y = torch.ones(2, 3), torch.tensor([0, 1])
     for answer in (None, [1.0], "text", torch.ones(1), np.ones(2)):
-        assert trials.loss_and_gradient(lambda *_, answer=answer: answer, logits, y)[0] is answer
+        assert harness.loss_and_gradient(lambda *_, answer=answer: answer, logits, y)[0] is answer
 
 
 def test_images_of_another_form_are_refused_with_a_sentence():

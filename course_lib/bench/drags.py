@@ -31,6 +31,11 @@ DRAGS = (
     Drag("02 test size", "normalization.panel()", "n_test", "sets", "<= 200"),
     Drag("02 brightness", "normalization.batchnorm_panel()", "brightness", "modes", "<= 200"),
     Drag("03 rotation", "augmentation.panel()", "rotate", "gallery", "<= 150"),
+    Drag("06 prior", "fairness.panel()", "woman_smiling", "faces", "<= 150"),
+    Drag("06 noise", "fairness.panel()", "noise", "faces", "<= 150"),
+    Drag("06 applicant", "fairness.interview_panel()", "applicant", "faces", "<= 150"),
+    Drag("06 repair", "fairness.regression_panel(bound=12.5)", "strength", "repair", "<= 150"),
+    Drag("06 bound", "fairness.regression_panel(bound=12.0)", "bound", "errors", "<= 150"),
 )
 
 

@@ -21,6 +21,7 @@ LESSONS = {
     "01": "gradients",
     "02": "normalization",
     "03": "augmentation",
+    "06": "fairness",
     "07": "mitigation",
 }  # lesson -> package that holds its exercises
 EDITION = Path(__file__).with_name("edition.zip")  # only in what a class gets

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.errors import CourseError
 from course_lib.grading.sheet import require_decimals
 from course_lib.mitigation.config import Config
 from course_lib.mitigation.experiment import stream
@@ -27,17 +26,6 @@ def cell_shares(arguments: tuple, cells: Tensor) -> Tensor:
     inside = (cells >= 0) & (cells <= 8)
     counts = torch.bincount(labels[inside] * 9 + cells[inside].long(), minlength=90).reshape(10, 9)
     return counts / torch.bincount(labels, minlength=10).clamp(min=1)[:, None]
-
-
-def loss_and_gradient(function: Callable, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the loss ``function(logits, y)`` and its gradient with respect to the logits."""
-    leaf = logits.clone().requires_grad_()
-    loss = function(leaf, y)
-    if not isinstance(loss, (int, float)) and getattr(loss, "shape", None) != ():
-        return loss, torch.zeros_like(logits)
-    if not (isinstance(loss, Tensor) and loss.requires_grad):
-        raise CourseError("the loss cannot be differentiated: is there .detach(), .item() or .numpy() in it?")
-    return loss.detach(), torch.autograd.grad(loss, leaf)[0]
 
 
 def worst_minority_gain(function: Callable[[Tensor, torch.Generator], Tensor], seed: int) -> Generator:

@@ -22,6 +22,8 @@ from course_lib.errors import CourseError, require_choice, require_integer
 STUDIES = {
     "augmentation": "augmentation:STUDY",  # lesson 03's claim
     "augmentation-search": "augmentation:SEARCH",  # how its settings were chosen
+    "multitask": "multitask:STUDY",  # lesson 05: what each other task does to the smile
+    "transfer": "transfer:STUDY",  # lesson 04: each regime against the number of labels
 }
 SOURCES = ("bundled", "mnist")
 MAX_SEEDS = 1000

@@ -3,9 +3,9 @@
 import torch
 import torch.nn.functional as F
 
+from course_lib.grading import harness
 from course_lib.grading.exercise import Exercise, Misconception
 from course_lib.grading.sheet import Case
-from course_lib.mitigation import trials
 
 
 def sd_loss(logits, y, *, lam=0.1, gamma=2.0):
@@ -101,7 +101,7 @@ SD_LOSS = Exercise(
     cases=loss_cases,
     points=4,
     core=3,
-    harness=trials.loss_and_gradient,
+    harness=harness.loss_and_gradient,
     numbers=loss_numbers,
     told={"lam": "the weight of the penalty", "gamma": "the logit that is not punished"},
     alternatives=(sd_loss_by_hand,),

@@ -38,7 +38,7 @@ class Methods(Registry[type[Method]]):
     ) -> type[Method]:
         """Add a method of your own, and return its class; the same name again replaces it.
 
-        ``method`` is a function ``(logits [B, 10], y [B]) -> loss`` that knows nothing, a function
+        ``method`` is a function ``(logits [B, classes], y [B]) -> loss`` that knows nothing, a function
         ``(logits, y, b) -> loss`` that is told the bias labels b [B], or a subclass of `Method`.
         A loss is a number per sample, [B], or one number. Raises `CourseError` for anything else.
         Taught in: notebook 07.

@@ -1,0 +1,103 @@
+"""One run of lesson 06: train a smile detector on faces with given priors, and see whom it reads how well."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from course_lib.fairness.config import Config
+from course_lib.fairness.methods import METHODS
+from course_lib.fairness.pictures import TESTED, held_out_pictures, training_set
+from course_lib.fairness.result import Evaluation, Result
+from course_lib.mitigation.methods import Method
+from course_lib.networks import Laptop, build
+from course_lib.randomness import generator
+from course_lib.training import Progress, fit, outputs, progress_bar, warm_up
+
+QUICK = 400  # test faces that an evaluation on the way looks at; the last one looks at all
+CHANNELS = (8, 16, 32)
+KEPT = 64
+_finished: dict[tuple[Config, type], Result] = {}
+
+
+def run(config: Config | None = None, *, progress: bool = True, **changes: object) -> Result:
+    """Train and evaluate one run, e.g. ``run(method="GDRO", weight_decay=1)``; the same again is instant.
+
+    Pass a `Config`, its fields by name, or a `Config` and what to change. ``progress`` draws a progress bar.
+    Raises `CourseError` for settings out of range. Taught in: notebook 06.
+    """
+    config = Config.made_of(config, changes)
+    results = stream(config)
+    if progress and cached(config) is None:
+        results = progress_bar(results, config.method)
+    for result in results:  # noqa: B007 - the last one counts
+        pass
+    return result
+
+
+def cached(config: Config) -> Result | None:
+    """Return the finished result of ``config`` if this process has it."""
+    known = _finished.get((config.trained(), METHODS[config.method]))
+    return known.read(config) if known else None
+
+
+def standard_of(config: Config) -> Result | None:
+    """Return the finished StdM run at otherwise the same settings, if this process has it."""
+    return cached(replace(config, method="StdM", settings=()))
+
+
+def stream(config: Config) -> Iterator[Result]:
+    """Yield the growing `Result` after every step and pause; stop iterating to cancel."""
+    method = METHODS[config.method]
+    known = cached(config)
+    if known:
+        yield known
+        return
+    losses: list[float] = []
+    evaluations: tuple[Evaluation, ...] = ()
+    network = build(lambda: Laptop(2, CHANNELS), generator(config.seed, "network"))
+    for p in training(config, method, network.to(memory_format=torch.channels_last)):
+        if p.step > len(losses):
+            losses.append(p.loss)
+        if p.evaluation is not None:
+            evaluations = (*evaluations, p.evaluation)
+        result = Result(config, p.steps, tuple(losses), evaluations, network)
+        yield result
+    while len(_finished) >= KEPT:
+        del _finished[next(iter(_finished))]
+    _finished[config.trained(), method] = result
+
+
+def training(config: Config, method: type[Method], network: nn.Module) -> Iterator[Progress]:
+    """Give ``network`` to the method, with the data and what it may know, and start `fit`."""
+    c, data = config, training_set(config)
+    if method.knows == "nothing":
+        data = replace(data, bias=None)
+    objective = method(network, data, generator(c.seed, "training"), **dict(c.settings))
+    test = held_out_pictures(c.noise)
+    return fit(
+        objective,
+        epochs=c.epochs,
+        batch_size=c.batch_size,
+        lr=c.lr,
+        weight_decay=c.weight_decay,
+        evaluate=lambda network, progress: evaluate(network, test, progress),
+        evaluate_every=math.ceil(len(data) / c.batch_size / 2),
+    )
+
+
+def evaluate(network: nn.Module, test: torch.Tensor, progress: Progress) -> Generator[None, None, Evaluation]:
+    """Ask how likely each test face smiles: some of them, and all at the end; pauses often (see `fit`)."""
+    said = yield from outputs(network, test, TESTED if progress.step == progress.steps else QUICK)
+    return Evaluation(progress.step, torch.softmax(said, 1)[:, 1].clone())
+
+
+def prepare(config: Config) -> Iterator[None]:
+    """Do once, ahead of the first run, what makes it wait: draw the faces and make an optimiser."""
+    yield warm_up()
+    yield training_set(config)
+    yield held_out_pictures(config.noise)

@@ -1,0 +1,161 @@
+"""The age estimator: a network learns the age of workers, some of whom look older than they are.
+
+Made up, like the faces: "outdoors" is a group that no picture shows; sun and wind make its faces look older.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_lib.data import faces
+from course_lib.fairness.regression.bounded import GroupSquares
+from course_lib.fairness.regression.config import N_TEST, OLDEST, YOUNGEST, AgeConfig
+from course_lib.fairness.regression.result import UNBOUNDED, AgeResult, Evaluation, Trained
+from course_lib.networks import Laptop, build
+from course_lib.randomness import generator
+from course_lib.training import Batch, Objective, Progress, TrainingSet, finish, fit, outputs, progress_bar
+
+MIDDLE, UNIT = 49.0, 20.0  # years: the network says (age - 49) / 20
+BATCH, LR = 64, 1e-2
+TIMES, WATCHED = 8, 500  # evaluations in a run, and how many test workers they look at
+TEST_SEED = 2020  # of the 2,000 workers who are in no training data
+KEPT = 6
+_finished: dict[tuple, AgeResult] = {}  # the latest runs: to come back to one takes no time
+
+
+class Workers(NamedTuple):
+    """N workers: age float [N] in years, outdoors int64 [N] (1: works outdoors), pictures uint8 [N, 3, 32, 32]."""
+
+    age: Tensor
+    outdoors: Tensor
+    pictures: Tensor
+
+
+def sample_workers(n: int, share: float, look: float, gap: float = 0.0, seed: int = 0) -> Workers:
+    """Return ``n`` workers of 18 to 70 years, a ``share`` of whom work outdoors.
+
+    Those look ``look`` years older than they are (at most as 80), and the oldest of them are ``gap`` years
+    younger than the oldest indoors. The share is exact, up to rounding, and nothing else depends on the group.
+    Taught in: notebook 06.
+    """
+    return finish(sampling(n, share, look, gap, seed))
+
+
+def sampling(n: int, share: float, look: float, gap: float, seed: int) -> Generator[None, None, Workers]:
+    """Generator that returns what `sample_workers` returns; it pauses often."""
+    drawn = faces.sample(n, seed=seed)
+    rank = torch.rand(n, generator=generator(seed, "workers/outdoors")).argsort().argsort()
+    outdoors = rank < round(n * share)
+    part = (drawn.age - faces.YOUNGEST) / (faces.OLDEST - faces.YOUNGEST)
+    age = YOUNGEST + part * (OLDEST - YOUNGEST - gap * outdoors)
+    looks = (age + look * outdoors).clamp(max=faces.OLDEST)
+    for pictures in faces.rendering(drawn.change(age=looks)):  # noqa: B007 - the last one is complete
+        yield
+    return Workers(age, outdoors.long(), pictures)
+
+
+def train_ages(config: AgeConfig | None = None, *, progress: bool = True, **changes: object) -> AgeResult:
+    """Train an age estimator, e.g. ``train_ages(share=0.1, look=20)``; some 3 seconds.
+
+    Pass an `AgeConfig`, its fields by name, or a config and what to change. ``progress`` draws a progress bar.
+    Raises `CourseError` for settings out of range. Taught in: notebook 06.
+    """
+    config = AgeConfig.made_of(config, changes)
+    results = stream(config)
+    for result in progress_bar(results, "ages") if progress else results:  # noqa: B007 - the last one counts
+        pass
+    return result
+
+
+def stream(config: AgeConfig) -> Iterator[AgeResult]:
+    """Yield the growing result after every step and pause; stop iterating to cancel."""
+    if config.trained() in _finished:
+        yield _finished[config.trained()]
+        return
+    population = config.share, config.look, config.gap
+    train = yield from ticking(sampling(config.n_train, *population, config.seed), config)
+    test = yield from ticking(sampling(N_TEST, *population, TEST_SEED), config)
+    network = build(lambda: Laptop(1), generator(config.seed, "ages/network"))
+    data = TrainingSet(train.pictures, (train.age - MIDDLE) / UNIT)
+    steps = fit(
+        Ages(network, data, generator(config.seed, "ages/training")),
+        epochs=config.epochs,
+        batch_size=BATCH,
+        lr=LR,
+        evaluate=lambda network, progress: evaluate(network, train, test, progress),
+        evaluate_every=math.ceil(config.epochs * math.ceil(config.n_train / BATCH) / TIMES),
+    )
+    evaluations: tuple[Evaluation, ...] = ()
+    trained = None
+    for p in steps:
+        if p.evaluation is not None:
+            evaluation, trained = p.evaluation
+            evaluations = (*evaluations, evaluation)
+        result = AgeResult(config, p.step, p.steps, p.loss, evaluations, trained)
+        if result.finished:
+            _keep(result)
+        yield result
+
+
+class Ages(Objective):
+    """The mean squared error of one number."""
+
+    def loss(self, batch: Batch) -> Tensor:
+        return F.mse_loss(self.network(batch.x)[:, 0], batch.y)
+
+
+def ticking(work: Generator[None, None, Workers], config: AgeConfig) -> Generator[AgeResult, None, Workers]:
+    """Yield a result that has nothing yet at each pause of ``work``; return what it returns."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            return done.value
+        yield AgeResult(config, 0, 1, math.nan, ())
+
+
+def evaluate(
+    network: nn.Module, train: Workers, test: Workers, progress: Progress
+) -> Generator[None, None, tuple[Evaluation, Trained | None]]:
+    """Measure both groups' errors on the first test workers; at the end on all, with the last layer fitted exactly."""
+    if progress.step < progress.steps:
+        said = yield from outputs(network, test.pictures[:WATCHED], WATCHED)
+        return Evaluation(progress.step, errors_of(MIDDLE + UNIT * said[:, 0], test)), None
+    seen = yield from features(network, test.pictures)
+    learnt = yield from features(network, train.pictures)
+    trained = Trained(seen, test.age, test.outdoors, GroupSquares(learnt, train.age, train.outdoors))
+    predicted = trained.squares.bounded(UNBOUNDED).predict(seen)
+    return Evaluation(progress.step, errors_of(predicted, test)), trained
+
+
+def errors_of(predicted: Tensor, workers: Workers) -> tuple[float, float]:
+    """Return the errors of both groups, root mean square in years, of predicted ages of the first workers."""
+    n = len(predicted)
+    off, outdoors = predicted - workers.age[:n], workers.outdoors[:n]
+    return tuple(float(off[outdoors == one].square().mean().sqrt()) for one in (0, 1))
+
+
+def features(network: nn.Module, pictures: Tensor) -> Generator[None, None, Tensor]:
+    """Generator that returns what the network's last layer sees, float [N, 64]; it pauses often."""
+    return (yield from outputs(_Features(network), pictures, len(pictures)))
+
+
+class _Features(nn.Module):
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network.features(x)
+
+
+def _keep(result: AgeResult) -> None:
+    while len(_finished) >= KEPT:
+        _finished.pop(next(iter(_finished)))
+    _finished[result.config.trained()] = result

@@ -1,0 +1,89 @@
+"""What decides a run of lesson 05: which tasks are learned, from how many labels, and what each counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from course_lib import config
+from course_lib.errors import CourseError, require_choice, require_integer, require_number
+from course_lib.randomness import MAX_SEED
+
+TASKS = ("smile", "age", "gender", "coin")
+UNITS = ("standardised", "years")
+BALANCES = ("weights", "uncertainty")
+MOST_FACES = 20_000
+LABELS = (100, MOST_FACES, MOST_FACES, MOST_FACES)
+WEIGHTS = (1.0, 1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Config(config.Config):
+    """Everything that decides a run; checked when made (`CourseError`), and usable as a key.
+
+    tasks: which of `TASKS` share the trunk. "coin" is a label tossed for each face: there is nothing to learn but
+    the tosses by heart. labels: how many of the ``n_train`` faces have a label of each task (all, if there are not
+    as many), and weights, 0 to 10,000: what each task's loss is multiplied by; both a tuple in the order of
+    `TASKS`, or by name, and then the others stay as they are by default. unit: age is learned in years, or
+    standardised to mean 0 and standard deviation 1. balance: the weights count as given, or "uncertainty" learns
+    them and takes no notice of those given. channels: width of the trunk's last layer. noise: standard deviation
+    of the camera's noise, in grey levels of 255.
+    """
+
+    tasks: tuple[str, ...] = ("smile", "age", "gender")
+    labels: tuple[int, ...] | Mapping[str, int] = LABELS
+    weights: tuple[float, ...] | Mapping[str, float] = WEIGHTS
+    unit: str = UNITS[0]
+    balance: str = BALANCES[0]
+    channels: int = 32
+    noise: int = 0
+    n_train: int = 2000
+    epochs: int = 8
+    seed: int = 0
+    batch_size: int = 64
+    lr: float = 1e-2
+    weight_decay: float = 1e-2
+
+    def __post_init__(self):
+        self.integer("n_train", 100, MOST_FACES)
+        self.put("tasks", self._chosen())
+        labels = self._by_task("labels", LABELS)
+        self.put("labels", tuple(min(self.n_train, require_integer("labels", n, 0, MOST_FACES)) for n in labels))
+        weights = self._by_task("weights", WEIGHTS)
+        self.put("weights", tuple(require_number("weights", w, 0, 10_000) for w in weights))
+        self.choose("unit", UNITS)
+        self.choose("balance", BALANCES)
+        self.integer("channels", 4, 128)
+        self.integer("noise", 0, 100)
+        self.integer("epochs", 1, 100)
+        self.integer("seed", 0, MAX_SEED)
+        self.integer("batch_size", 2, 10_000)
+        self.number("lr", 0, 1)
+        self.number("weight_decay", 0, 10)
+
+    def _chosen(self) -> tuple[str, ...]:
+        tasks = (self.tasks,) if isinstance(self.tasks, str) else self.tasks
+        if not isinstance(tasks, tuple | list | set | frozenset) or not tasks:
+            raise CourseError(f"tasks must be one or more of {', '.join(TASKS)}; they were {self.tasks!r}.")
+        for task in tasks:
+            require_choice("a task", task, TASKS)
+        return tuple(task for task in TASKS if task in tasks)
+
+    def _by_task(self, name: str, default: tuple) -> tuple:
+        given = getattr(self, name)
+        if isinstance(given, Mapping):
+            for task in given:
+                require_choice(f"a task of {name}", task, TASKS)
+            return tuple(given.get(task, usual) for task, usual in zip(TASKS, default, strict=True))
+        if not isinstance(given, tuple | list) or len(given) != len(TASKS):
+            raise CourseError(f"{name} must be a number for each of {', '.join(TASKS)}; they were {given!r}.")
+        return tuple(given)
+
+    def columns(self) -> list[int]:
+        """Return where the tasks of this run stand among `TASKS`."""
+        return [TASKS.index(task) for task in self.tasks]
+
+    def named(self) -> str:
+        """Return the tasks and the settings that matter most: "smile (100 labels) + age (2000 labels)"."""
+        known = (f"{task} ({self.labels[i]} labels)" for task, i in zip(self.tasks, self.columns(), strict=True))
+        return " + ".join(known)

@@ -1,0 +1,97 @@
+"""One run of lesson 05: train tasks on a shared trunk and, in the same breath, each of them alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator
+
+from torch import nn
+
+from course_lib.multitask.config import Config
+from course_lib.multitask.objective import Together, make_networks
+from course_lib.multitask.pictures import TESTED, held_out, training_set
+from course_lib.multitask.result import Evaluation, Result
+from course_lib.randomness import generator
+from course_lib.training import Progress, fit, outputs, progress_bar, warm_up
+
+QUICK = 400  # test faces that an evaluation on the way looks at; the last one looks at all
+PROBES = 25  # in a run, about
+KEPT = 32
+_finished: dict[Config, Result] = {}
+
+
+def run(config: Config | None = None, *, progress: bool = True, **changes: object) -> Result:
+    """Train and evaluate one run, e.g. ``run(labels={"smile": 50})``; the same again is instant.
+
+    Pass a `Config`, its fields by name, or a `Config` and what to change. ``progress`` draws a progress bar.
+    Raises `CourseError` for settings out of range. Taught in: notebook 05.
+    """
+    config = Config.made_of(config, changes)
+    results = stream(config)
+    if progress and cached(config) is None:
+        results = progress_bar(results, "training")
+    for result in results:  # noqa: B007 - the last one counts
+        pass
+    return result
+
+
+def cached(config: Config) -> Result | None:
+    """Return the finished result of ``config`` if this process has it."""
+    return _finished.get(config)
+
+
+def stream(config: Config) -> Iterator[Result]:
+    """Yield the growing `Result` after every step and pause; stop iterating to cancel."""
+    if known := cached(config):
+        yield known
+        return
+    networks = make_networks(config)
+    objective = Together(networks, training_set(config), generator(config.seed, "training"), config)
+    every = max(1, steps_of(config) // PROBES)
+    probes, evaluations = (objective.probe(0),), ()
+    for p in training(objective):
+        if p.evaluation is not None:
+            evaluations = (*evaluations, p.evaluation)
+        if p.step > probes[-1].step and (p.step % every == 0 or p.step == p.steps):
+            probes = (*probes, objective.probe(p.step))
+        result = Result(config, p.steps, tuple(objective.losses), evaluations, probes, networks)
+        yield result
+    while len(_finished) >= KEPT:
+        del _finished[next(iter(_finished))]
+    _finished[config] = result
+
+
+def steps_of(config: Config) -> int:
+    """Return how many steps a run takes."""
+    return config.epochs * math.ceil(config.n_train / config.batch_size)
+
+
+def training(objective: Together) -> Iterator[Progress]:
+    """Start `fit` with the settings of the objective's config."""
+    c = objective.config
+    return fit(
+        objective,
+        epochs=c.epochs,
+        batch_size=c.batch_size,
+        lr=c.lr,
+        weight_decay=c.weight_decay,
+        evaluate=lambda networks, now: evaluate(networks, c, now),
+        evaluate_every=max(1, steps_of(c) // 8),
+    )
+
+
+def evaluate(networks: nn.ModuleDict, config: Config, now: Progress) -> Generator[None, None, Evaluation]:
+    """Ask every network about some test faces, and about all at the end; pauses often (see `fit`)."""
+    n = TESTED if now.step == now.steps else QUICK
+    said = {}
+    for arm, network in networks.items():
+        answers = yield from outputs(network, held_out(config.noise)[0], n)
+        said[arm] = answers.clone()
+    return Evaluation(now.step, said)
+
+
+def prepare(config: Config) -> Iterator[None]:
+    """Do once, ahead of the first run, what makes it wait: draw the faces and make an optimiser."""
+    yield warm_up()
+    yield training_set(config)
+    yield held_out(config.noise)

@@ -1,0 +1,114 @@
+"""Several tasks on one trunk, and beside it each task alone: the same start, the same batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from course_lib.multitask.config import TASKS, Config
+from course_lib.multitask.losses import Uncertainty, cosines, gradients, task_losses
+from course_lib.multitask.network import SharedTrunk, make_network
+from course_lib.multitask.pictures import targets, training_faces
+from course_lib.training import Batch, Objective, TrainingSet, inputs
+
+TOGETHER = "together"
+PROBED = 128  # training faces, with all their labels, on which gradients are compared
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """How the tasks pull at the trunk before a step, on 128 faces with all labels; all in the order of ``tasks``.
+
+    loss, norm: of each task alone and of its gradient in the trunk, float [T]; cosine: between those gradients,
+    float [T, T]; weights: what each loss is multiplied by, float [T].
+    """
+
+    step: int
+    tasks: tuple[str, ...]
+    loss: Tensor = field(repr=False)
+    norm: Tensor = field(repr=False)
+    cosine: Tensor = field(repr=False)
+    weights: Tensor = field(repr=False)
+
+    def loss_shares(self) -> Tensor:
+        """Return each task's share of the summed loss, float [T]; NaN where all losses count nothing."""
+        return _shares(self.weights * self.loss)
+
+    def gradient_shares(self) -> Tensor:
+        """Return each task's share of the lengths of the weighted gradients, float [T]."""
+        return _shares(self.weights * self.norm)
+
+
+def _shares(parts: Tensor) -> Tensor:
+    return parts / parts.sum()
+
+
+class Together(Objective):
+    """Minimises the summed loss of one network, and the loss of each task in a network of its own.
+
+    The networks share no weight, so that the sum over all of them has for each the gradient of its own loss, and
+    Adam treats every number alone: each network learns exactly as it would without the others.
+    """
+
+    def __init__(self, network: nn.ModuleDict, data: TrainingSet, generator: torch.Generator, config: Config):
+        super().__init__(network, data, generator)
+        self.config, self.columns = config, config.columns()
+        self.weights = torch.tensor(config.weights)
+        self.on = torch.tensor([task in config.tasks for task in TASKS])
+        self.uncertainty = Uncertainty() if config.balance == "uncertainty" else None
+        if self.uncertainty:
+            self.modules.append(self.uncertainty)
+        self.losses: list[tuple[float, ...]] = []  # of each step and task, on the shared trunk
+
+    def loss(self, batch: Batch) -> Tensor:
+        losses = task_losses(self.network[TOGETHER](batch.x), batch.y)
+        self.losses.append(tuple(losses[self.columns].tolist()))
+        alone = [
+            task_losses(self.network[task](batch.x), batch.y)[TASKS.index(task)]
+            for task in self.network
+            if task != TOGETHER
+        ]
+        return self.summed(losses, ~batch.y.isnan().all(0)) + sum(alone)
+
+    def summed(self, losses: Tensor, present: Tensor) -> Tensor:
+        """Return the one loss that the shared trunk minimises, of the tasks' losses float [4]."""
+        if self.uncertainty:
+            return self.uncertainty(losses, present & self.on)
+        return (self.weights * losses)[self.on].sum()
+
+    def counted(self) -> Tensor:
+        """Return what the loss of each task of this run is multiplied by now, float [T]."""
+        weights = self.uncertainty.weights() if self.uncertainty else self.weights
+        return weights.detach()[self.columns].clone()
+
+    def probe(self, step: int) -> Probe:
+        """Return how the tasks pull at the trunk now; changes nothing, the norms' running means included."""
+        return pulls(self.network[TOGETHER], self.config, self.counted(), step)
+
+
+def make_networks(config: Config, references: bool = True) -> nn.ModuleDict:
+    """Return the network of all tasks and, with ``references``, one for each task; all start the same."""
+    arms = (TOGETHER, *(config.tasks if references else ()))
+    return nn.ModuleDict({arm: make_network(config) for arm in arms})
+
+
+def pulls(network: SharedTrunk, config: Config, weights: Tensor, step: int = 0) -> Probe:
+    """Return how the tasks of ``config`` pull at the trunk of a network, in training mode, whatever mode it is in."""
+    pictures, known = training_faces(config.n_train, config.noise, config.seed)
+    x, y = inputs(pictures, slice(0, PROBED)), targets(known[:PROBED], config.unit)
+    training = network.training
+    network.train()
+    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    losses = task_losses(functional_call(network, buffers, x), y)[config.columns()]
+    network.train(training)
+    gradient = gradients(losses, network.trunk.parameters())
+    return Probe(step, config.tasks, losses.detach(), gradient.norm(dim=1), cosines(gradient), weights)
+
+
+def start(config: Config) -> Probe:
+    """Return how the tasks pull at the trunk before the first step. Taught in: notebook 05."""
+    weights = Uncertainty().weights().detach() if config.balance == "uncertainty" else torch.tensor(config.weights)
+    return pulls(make_network(config), config, weights[config.columns()])

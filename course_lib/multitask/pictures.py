@@ -1,0 +1,82 @@
+"""The faces of lesson 05: pictures, and labels of which some are missing."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from course_lib.data import faces
+from course_lib.data.faces import OLDEST, YOUNGEST, Faces
+from course_lib.multitask.config import TASKS, Config
+from course_lib.randomness import derive_seed, generator
+from course_lib.training import TrainingSet
+
+TESTED = 2000  # faces; no network is trained on them
+TEST_SEED = derive_seed("multitask/test", 0)
+AGE = TASKS.index("age")
+MEAN_AGE = (YOUNGEST + OLDEST) / 2
+AGE_DEVIATION = (OLDEST - YOUNGEST) / 12**0.5  # of ages that are uniform between the two
+
+
+def photograph(drawn: Faces, noise: float, seed: int) -> Tensor:
+    """Return what a noisy camera takes of faces, uint8 [N, 3, 32, 32]; ``noise`` in grey levels of 255."""
+    pictures = faces.render(drawn)
+    if not noise:
+        return pictures
+    grain = torch.randn(pictures.shape, generator=generator(seed, "multitask/grain"))
+    return grain.mul_(noise).add_(pictures).round_().clamp_(0, 255).to(torch.uint8)
+
+
+def truth(drawn: Faces, seed: int) -> Tensor:
+    """Return all labels of faces, float [N, 4] in the order of `TASKS`: 0 or 1, and the age in years."""
+    coin = torch.rand(len(drawn), generator=generator(seed, "multitask/coin")) < 0.5
+    return torch.stack([drawn.smile.float(), drawn.age, drawn.gender.float(), coin.float()], 1)
+
+
+def targets(labels: Tensor, unit: str) -> Tensor:
+    """Return labels float [N, 4] as they are learned: the age in years, or standardised."""
+    if unit == "years":
+        return labels
+    learned = labels.clone()
+    learned[:, AGE] = (labels[:, AGE] - MEAN_AGE) / AGE_DEVIATION
+    return learned
+
+
+def in_years(said: Tensor, unit: str) -> Tensor:
+    """Return what a network says of the age in years, whichever unit it has learned."""
+    return said if unit == "years" else MEAN_AGE + AGE_DEVIATION * said
+
+
+def has_label(config: Config) -> Tensor:
+    """Return which training faces have a label of which task, bool [n_train, 4].
+
+    Each task draws its own faces; with more labels, those that had one keep it. Taught in: notebook 05.
+    """
+    ranks = [
+        torch.rand(config.n_train, generator=generator(config.seed, f"multitask/labels/{task}")).argsort().argsort()
+        for task in TASKS
+    ]
+    return torch.stack(ranks, 1) < torch.tensor(config.labels)
+
+
+def training_set(config: Config) -> TrainingSet:
+    """Return a run's faces, with labels float [N, 4] as they are learned; NaN where one is missing."""
+    pictures, known = training_faces(config.n_train, config.noise, config.seed)
+    learned = targets(known, config.unit)
+    return TrainingSet(pictures, learned.masked_fill(~has_label(config), torch.nan))
+
+
+@lru_cache(maxsize=4)
+def training_faces(n: int, noise: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Return pictures uint8 [N, 3, 32, 32] and all their labels float [N, 4], also those kept from a run."""
+    drawn = faces.sample(n, seed=seed)
+    return photograph(drawn, noise, seed), truth(drawn, seed)
+
+
+@lru_cache(maxsize=2)
+def held_out(noise: int) -> tuple[Tensor, Tensor]:
+    """Return the faces that every run is tested on: pictures uint8 [2000, 3, 32, 32], labels float [2000, 4]."""
+    drawn = faces.sample(TESTED, seed=TEST_SEED)
+    return photograph(drawn, noise, TEST_SEED), truth(drawn, TEST_SEED)

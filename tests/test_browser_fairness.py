@@ -1,0 +1,91 @@
+"""Lesson 06's first panel in a real browser: linked priors, runs, thresholds, collecting, all by the keyboard."""
+
+import pytest
+from in_browser import FINISHED, alt, open_panel, press_field, press_slider, shoot, show_cell
+
+from course_lib.fairness.controls import PRIORS
+
+pytestmark = pytest.mark.browser
+PANEL = "from course_lib import fairness\npanel = fairness.panel(n_train=1000, epochs=3)\npanel"
+
+
+@pytest.fixture
+def panel(lab):
+    """The page with a panel that trains for a short time."""
+    return open_panel(lab, PANEL, "faces")
+
+
+def values(panel):
+    return [float(panel.page.locator(f".course-{name} .widget-readout").inner_text()) for name in PRIORS]
+
+
+def run(panel):
+    panel.page.locator("button.jupyter-button", has_text="Run").press("Space")
+    panel.until(FINISHED, 60)
+
+
+def test_notebook_runs_without_an_error_and_without_a_network(lab):
+    lab.open("06_fairness.ipynb")
+    lab.run_all(timeout=400)
+    show_cell(lab, "fairness.panel(")
+    lab.page.locator("img.course-faces").first.wait_for(timeout=20_000)
+    shoot(lab, "06_fairness")
+    assert lab.blocked_log.read_text() == ""
+    assert lab.refused == []
+
+
+def test_every_control_answers_to_the_keyboard_and_keeps_the_focus(panel):
+    page = panel.page
+    cells = page.locator(".jp-Notebook .jp-Cell").count()
+    for name in PRIORS:
+        press_slider(panel, name, picture="faces")
+        panel.until(lambda: abs(sum(values(panel)) - 1) < 1e-6, 5)  # they follow, and sum to 1
+    press_slider(panel, "noise", picture="faces")
+    press_slider(panel, "n_train", key="ArrowLeft")
+    for name, key in (("weight_decay", "ArrowDown"), ("epochs", "ArrowUp"), ("seed", "ArrowUp")):
+        press_field(panel, name, key)
+    panel.until(FINISHED, 60)
+    assert "StdM · weight decay 1 · " in alt(panel, "groups")
+    for name in ("threshold_women", "threshold_men"):
+        press_slider(panel, name, picture="criteria")
+    press_field(panel, "population", "ArrowDown")
+    panel.until(lambda: "in the shares of the training data" in alt(panel, "criteria"), 5)
+    assert "0.51 (women), 0.51 (men)" in alt(panel, "criteria")
+    panel.until(FINISHED, 5)  # reading a run leaves it alone
+    shoot(panel, "fairness")
+    assert not page.locator(".course-error").count()
+    assert page.locator(".jp-Notebook .jp-Cell").count() == cells  # no key went to the notebook
+
+
+def test_a_preset_collecting_and_giving_back(panel):
+    press_field(panel, "named", "ArrowDown")
+    panel.until(lambda: values(panel) == [0.25] * 4, 5)
+    panel.until(FINISHED, 60)
+    assert "250 + 250 + 250 + 250 training faces" in alt(panel, "groups")
+    panel.page.locator(f".course-collect-{PRIORS[1]}").press("Enter")
+    panel.until(lambda: "250 + 750 + 250 + 250" in (alt(panel, "groups") or ""), 60)
+    panel.until(FINISHED, 60)
+    panel.page.get_by_role("button", name="give back").press("Enter")
+    panel.until(lambda: "250 + 250 + 250 + 250" in alt(panel, "groups"), 60)
+
+
+def test_every_method_runs_and_the_page_does_not_jump(panel):
+    run(panel)
+    where = "() => document.querySelector('img.course-criteria').getBoundingClientRect().toJSON()"
+    before, seen = panel.page.evaluate(where), set()
+    for _ in range(10):
+        press_field(panel, "method", "ArrowDown")
+        panel.until("() => document.querySelector('.course-status').innerText.startsWith('Changed')", 5)
+        panel.until(FINISHED, 120)
+        seen.add(alt(panel, "groups").partition(" ")[0])
+        assert panel.page.evaluate(where) == before
+    assert {"UpWt", "SUBG", "GDRO", "DFR", "JTT", "FERMI", "Adversary", "FORML", "Exemplars"} <= seen
+    shoot(panel, "fairness_methods")
+
+
+def test_a_group_that_is_missing_is_said_in_the_panel(lab):
+    source = PANEL.replace("epochs=3", "epochs=3, method='SUBG', priors=(0.5, 0.0, 0.0, 0.5)")
+    open_panel(lab, source, "faces", "missing.ipynb")
+    lab.page.locator("button.jupyter-button", has_text="Run").press("Space")
+    lab.until("() => document.querySelector('.course-error')", 10)
+    assert "SUBG needs a sample of every group" in lab.text(".course-error")

@@ -1,0 +1,227 @@
+"""Lesson 05's runs: labels that are kept back, a shared trunk, and the same start and batches for each task alone."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from course_lib.data import faces
+from course_lib.errors import CourseError
+from course_lib.multitask import (
+    TASKS,
+    Config,
+    has_label,
+    held_out,
+    make_network,
+    run,
+    start,
+    stream,
+    task_losses,
+    training_set,
+)
+from course_lib.multitask.objective import TOGETHER, Together, make_networks, pulls
+from course_lib.multitask.pictures import AGE_DEVIATION, MEAN_AGE, targets, training_faces
+from course_lib.randomness import generator
+from course_lib.training import inputs
+
+SHORT = {"n_train": 300, "epochs": 2, "noise": 0, "labels": {"smile": 40}}
+
+
+@pytest.fixture(scope="module")
+def short():
+    return run(progress=False, **SHORT)
+
+
+# Config
+
+
+@pytest.mark.parametrize(("settings", "said"), [
+    ({"tasks": ()}, "one or more of"), ({"tasks": ("smile", "height")}, "a task must be"),
+    ({"tasks": 3}, "one or more of"),
+    ({"labels": (1, 2)}, "a number for each"), ({"labels": {"height": 1}}, "a task of labels"),
+    ({"labels": {"age": 1.5}}, "labels must be"), ({"weights": {"age": -1}}, "weights must be"),
+    ({"weights": {"age": float("nan")}}, "weights must be"), ({"weights": 1}, "a number for each"),
+    ({"unit": "months"}, "unit must be"), ({"balance": "fair"}, "balance must be"), ({"channels": 1}, "channels"),
+    ({"noise": 101}, "noise"), ({"strength": 1}, "no setting strength"),
+])  # fmt: skip
+def test_bad_settings_are_one_clear_sentence(settings, said):
+    with pytest.raises(CourseError, match=said):
+        Config.of(**settings)
+
+
+def test_one_config_in_all_its_spellings():
+    named = Config(tasks=["gender", "smile"], labels={"smile": 7}, weights={"age": 2})
+    assert named == Config(tasks=("smile", "gender"), labels=(7, 2000, 2000, 2000), weights=(1, 2, 1, 1))
+    assert Config(tasks="smile").tasks == ("smile",)
+    assert Config(n_train=300).labels == (100, 300, 300, 300)
+    assert named.columns() == [0, 2]
+    assert Config.of(**named.values()) == named
+
+
+# Data
+
+
+def test_the_labels_are_those_of_the_faces_and_as_many_as_said():
+    config = Config(n_train=500, labels=(20, 100, 0, 500), seed=3)
+    data, drawn = training_set(config), faces.sample(500, seed=3)
+    known = ~data.labels.isnan()
+    assert known.sum(0).tolist() == [20, 100, 0, 500]
+    truth = torch.stack([drawn.smile.float(), (drawn.age - MEAN_AGE) / AGE_DEVIATION, drawn.gender.float()], 1)
+    assert torch.equal(data.labels[:, :3][known[:, :3]], truth[known[:, :3]])
+    years = training_set(replace(config, unit="years")).labels[:, 1]
+    assert torch.equal(years[known[:, 1]], drawn.age[known[:, 1]])
+
+
+def test_with_more_labels_those_that_had_one_keep_it():
+    few, many = (has_label(Config(labels=(n, n, n, n))) for n in (50, 400))
+    assert not (few & ~many).any()
+    assert few.sum(0).tolist() == [50] * 4
+    assert not torch.equal(few[:, 0], few[:, 1])  # each task has its own
+
+
+def test_standardised_ages_are_and_a_coin_shows_in_no_face():
+    _, known = training_faces(2000, 0, 0)
+    age = targets(known, "standardised")[:, 1]
+    assert age.mean().abs() < 0.05
+    assert age.std() == pytest.approx(1, abs=0.03)
+    assert known[:, 3].mean() == pytest.approx(0.5, abs=0.04)
+    assert torch.corrcoef(known.T)[3, :3].abs().max() < 0.06
+
+
+def test_the_tested_faces_are_in_no_training_data():
+    tested = {image.numpy().tobytes() for image in held_out(0)[0]}
+    for seed in range(3):
+        assert not tested & {image.numpy().tobytes() for image in training_faces(2000, 0, seed)[0]}
+
+
+# Gradients at the start
+
+
+def test_the_start_is_that_of_plain_autograd():
+    config = Config(**SHORT, weights={"age": 4.0})
+    found, network = start(config), make_network(config).train()
+    pictures, known = training_faces(300, 0, 0)
+    losses = task_losses(network(inputs(pictures[:128], slice(None))), targets(known[:128], "standardised"))[:3]
+    rows = []
+    for loss in losses:
+        network.zero_grad()
+        loss.backward(retain_graph=True)
+        rows.append(torch.cat([p.grad.flatten() for p in network.trunk.parameters()]))
+    torch.testing.assert_close(found.loss, losses.detach())
+    for i, a in enumerate(rows):
+        assert found.norm[i] == pytest.approx(float(a.norm()), rel=1e-4)
+        for j, b in enumerate(rows):
+            assert found.cosine[i, j] == pytest.approx(float(torch.cosine_similarity(a, b, 0)), abs=1e-4)
+    torch.testing.assert_close(found.loss_shares()[1], 4 * losses[1] / (losses[0] + 4 * losses[1] + losses[2]))
+    assert float(found.gradient_shares().sum()) == pytest.approx(1)
+
+
+def test_age_in_years_drowns_all_else_and_a_weight_undoes_it():
+    years = start(Config(unit="years"))
+    assert years.loss_shares()[1] > 0.999
+    assert years.gradient_shares()[1] > 0.99
+    weighted = start(Config(unit="years", weights={"age": 1 / 2700}))
+    assert weighted.loss_shares()[1] < 0.6
+
+
+def test_looking_at_gradients_changes_nothing():
+    config = Config(**SHORT)
+    network = make_network(config).eval()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    pulls(network, config, torch.ones(3))
+    assert not network.training
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert all(p.grad is None for p in network.parameters())
+
+
+# Runs
+
+
+def test_all_networks_start_the_same_and_one_task_together_is_that_task_alone():
+    networks = make_networks(Config(**SHORT))
+    assert list(networks) == [TOGETHER, "smile", "age", "gender"]
+    first = networks[TOGETHER].state_dict()
+    assert all(torch.equal(first[n], v) for arm in networks for n, v in networks[arm].state_dict().items())
+    one = run(progress=False, **SHORT | {"tasks": ("gender",)}).evaluations[-1].said
+    assert torch.equal(one[TOGETHER], one["gender"])
+
+
+def test_a_task_alone_does_not_depend_on_the_others(short):
+    alone = run(progress=False, **SHORT | {"tasks": ("smile",)})
+    ours, theirs = short.evaluations[-1].said["smile"], alone.evaluations[-1].said["smile"]
+    torch.testing.assert_close(ours[:, 0], theirs[:, 0], rtol=1e-4, atol=1e-4)
+
+
+def test_a_weight_of_zero_is_a_task_that_is_not_there(short):
+    without = run(progress=False, **SHORT | {"weights": {"age": 0, "gender": 0}})
+    said = without.evaluations[-1].said
+    torch.testing.assert_close(said[TOGETHER][:, 0], said["smile"][:, 0], rtol=1e-4, atol=1e-4)
+    assert not torch.equal(short.evaluations[-1].said[TOGETHER], said[TOGETHER])
+
+
+def test_the_summed_loss_is_the_weighted_sum():
+    config = Config(**SHORT, weights=(1, 0.5, 2, 9))
+    data = training_set(config)
+    objective = Together(make_networks(config, references=False), data, generator(0, "x"), config)
+    batch = data.batch(torch.arange(64))
+    losses = task_losses(objective.network[TOGETHER](batch.x), batch.y)
+    total = objective.summed(losses, torch.ones(4, dtype=torch.bool))
+    torch.testing.assert_close(total, losses[0] + 0.5 * losses[1] + 2 * losses[2])  # coin is no task of this run
+    torch.testing.assert_close(objective.loss(batch), total)
+
+
+def test_the_table_is_counted_from_what_was_said(short):
+    table, said = short.table().set_index("task"), short.evaluations[-1].said
+    labels = held_out(0)[1]
+    smiles = ((said[TOGETHER][:, 0] > 0) == labels[:, 0].bool()).double().mean()
+    assert table.loc["smile", "together"] == pytest.approx(float(smiles))
+    years = (MEAN_AGE + AGE_DEVIATION * said["age"][:, 1] - labels[:, 1]).abs().mean()
+    assert table.loc["age", "alone"] == pytest.approx(float(years), rel=1e-5)
+    assert table.loc["age", "gain"] == pytest.approx(table.loc["age", "alone"] - table.loc["age", "together"])
+    assert table["n"].tolist() == [2000] * 3
+    assert table["labels"].tolist() == [40, 300, 300]
+
+
+def test_a_run_has_curves_cosines_and_weights(short):
+    assert short.finished
+    assert short.step == short.steps == 10
+    curves = short.curves()
+    assert set(curves["arm"]) == {TOGETHER, "alone"}
+    assert len(curves) == len(short.evaluations) * 6
+    cosine = short.cosine("smile", "age")
+    assert cosine["step"].tolist() == list(range(11))
+    assert cosine["cosine"].abs().max() <= 1
+    assert torch.equal(short.probes[0].cosine, start(short.config).cosine)
+    assert short.weights().tolist() == [[1, 1, 1]] * 11
+    assert "smile (40 labels)" in repr(short)
+
+
+def test_no_labels_at_all_is_no_error():
+    nothing = run(progress=False, **SHORT | {"labels": (0, 0, 0, 0), "tasks": TASKS, "balance": "uncertainty"})
+    assert nothing.finished
+    assert torch.equal(nothing.weights()[0], nothing.weights()[-1])
+
+
+def test_uncertainty_takes_a_loss_in_years_down():
+    found = run(progress=False, **SHORT | {"unit": "years", "balance": "uncertainty"})
+    weights = found.weights()
+    assert torch.equal(weights[0], torch.tensor([1.0, 0.5, 1.0]))
+    assert weights[-1][1] < 0.4
+    assert torch.equal(start(found.config).weights, weights[0])
+
+
+def test_the_same_config_gives_the_same_result_and_costs_nothing_twice(short):
+    assert run(progress=False, **SHORT) is short
+    other = list(stream(Config(**SHORT | {"seed": 1})))[-1]
+    assert not torch.equal(other.evaluations[-1].said[TOGETHER], short.evaluations[-1].said[TOGETHER])
+
+
+def test_a_run_that_stops_is_not_kept_and_its_steps_grow():
+    config = Config(**SHORT | {"seed": 2})
+    results = stream(config)
+    steps = [next(results).step for _ in range(60)]
+    assert steps == sorted(steps)
+    assert steps.count(1) > 4  # it pauses within an evaluation, too
+    assert 1 < steps[-1] < 10
+    results.close()
+    assert not next(stream(config)).finished

@@ -142,7 +142,7 @@ def test_an_error_shows_in_the_panel(lab):
     lab.run_all()
     lab.page.locator(".course-method select").select_option("Oops")
     lab.until("() => document.querySelector('.course-error')", 30)
-    assert "name 'nothing' is not defined" in lab.text(".course-error")
+    lab.until(lambda: "name 'nothing' is not defined" in lab.text(".course-error"), 10)
     shoot(lab, "panel_error")
     panel_notebook(lab.root, SMALL)
 

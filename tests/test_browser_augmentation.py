@@ -60,7 +60,7 @@ def test_ones_own_augmentation_can_be_chosen_and_its_error_shows(lab):
     lab.until(FINISHED, 60)
     press_field(lab, "own", "ArrowDown")
     lab.until("() => document.querySelector('.course-error')", 10)
-    assert "name 'nothing' is not defined" in lab.text(".course-error")
+    lab.until(lambda: "name 'nothing' is not defined" in lab.text(".course-error"), 10)
 
 
 def test_run_and_stop_answer_to_the_keyboard_and_the_page_does_not_jump(panel):

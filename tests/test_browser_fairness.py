@@ -88,4 +88,4 @@ def test_a_group_that_is_missing_is_said_in_the_panel(lab):
     open_panel(lab, source, "faces", "missing.ipynb")
     lab.page.locator("button.jupyter-button", has_text="Run").press("Space")
     lab.until("() => document.querySelector('.course-error')", 10)
-    assert "SUBG needs a sample of every group" in lab.text(".course-error")
+    lab.until(lambda: "SUBG needs a sample of every group" in lab.text(".course-error"), 10)

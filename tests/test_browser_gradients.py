@@ -43,7 +43,7 @@ def test_every_control_of_the_deep_network_answers_to_the_keyboard(lab):
 def test_a_state_is_shown_as_it_was_given(lab):
     open_panel(lab, PROFILE.replace("seed=1", "depth=538"), "profile")
     assert lab.page.locator(".course-depth .widget-readout").inner_text() == "538"
-    assert "538 layers" in alt(lab, "profile")
+    lab.until(lambda: "538 layers" in alt(lab, "profile"), 10)
 
 
 def test_two_hundred_rapid_moves_leave_exactly_the_last_state(lab):
@@ -92,4 +92,4 @@ def test_an_error_shows_in_the_panel(lab):
     lab.page.locator("img.course-profile").first.wait_for(timeout=20_000)
     lab.page.locator(".course-depth .noUi-handle").press("ArrowRight")
     lab.until("() => document.querySelector('.course-error')", 30)
-    assert "TypeError" in lab.text(".course-error")
+    lab.until(lambda: "TypeError" in lab.text(".course-error"), 10)

@@ -287,6 +287,17 @@ def test_thresholds_redraw_the_run_and_leave_it_alone(small):
     assert small.static().axes
 
 
+def test_a_detector_that_says_the_same_of_nearly_everyone_is_named(small):
+    small.start()
+    small.wait()
+    for threshold, warned in ((1.0, True), (0.5, False)):
+        for control in ("threshold_women", "threshold_men"):
+            small.controls[control].value = threshold
+        smiling = small.result.predicted().double().mean().item()
+        assert small.result.same_answer() == max(smiling, 1 - smiling)
+        assert ("get the same answer" in small.headline(small.result)) == (smiling < 0.05 or smiling > 0.95) == warned
+
+
 def test_collecting_has_an_end_and_can_be_given_back(small):
     for _ in range(11):
         small._collect(2)

@@ -21,6 +21,7 @@ from course_lib.fairness.sheet import FacesPicture, Sheet, make_sheet
 from course_lib.livepanel import LivePanel
 
 NOBODY = (0, 0, 0, 0)
+ONE_ANSWER = 0.95  # of the faces: from there on the accuracies tell about the shares of the labels alone
 
 
 def panel(*, hide: Iterable[str] = (), **state: object) -> FairnessPanel:
@@ -109,6 +110,8 @@ class FairnessPanel(LivePanel):
         if table["accuracy"].isna().all():
             return f"{start}."
         worst, mean = result.worst(), table["accuracy"].mean()
+        if result.finished and (same := result.same_answer()) > ONE_ANSWER:
+            return f"{start}. {100 * same:.0f} % of the faces get the same answer: train longer, or move the thresholds."
         return f"{start}. Mean of the groups {mean:.3f}; worst: {worst['group']}, {worst['accuracy']:.3f}."
 
     def registry_changed(self) -> None:

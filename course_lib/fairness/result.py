@@ -64,6 +64,11 @@ class Result:
         thresholds = torch.tensor([self.config.threshold_women, self.config.threshold_men])
         return smile >= thresholds[held_out_faces().gender[: len(smile)]]
 
+    def same_answer(self) -> float:
+        """Return which share of the test faces get the answer that is given more often, 0.5 to 1."""
+        smiles = self.predicted().double().mean().item()
+        return max(smiles, 1 - smiles)
+
     def groups(self, evaluation: Evaluation | None = None) -> pd.DataFrame:
         """Return one row for each of the four groups: group, train, n, accuracy, low, high (Wilson, 95 %).
 

@@ -18,13 +18,13 @@ from course_lib.fairness.regression.bounded import GroupSquares
 from course_lib.fairness.regression.config import N_TEST, OLDEST, YOUNGEST, AgeConfig
 from course_lib.fairness.regression.result import UNBOUNDED, AgeResult, Evaluation, Trained
 from course_lib.networks import Laptop, build
-from course_lib.randomness import generator
+from course_lib.randomness import derive_seed, generator
 from course_lib.training import Batch, Objective, Progress, TrainingSet, finish, fit, outputs, progress_bar
 
 MIDDLE, UNIT = 49.0, 20.0  # years: the network says (age - 49) / 20
 BATCH, LR = 64, 1e-2
 TIMES, WATCHED = 8, 500  # evaluations in a run, and how many test workers they look at
-TEST_SEED = 2020  # of the 2,000 workers who are in no training data
+TEST_SEED = derive_seed("ages/test", 0)  # of the 2,000 workers who are in no training data
 KEPT = 6
 _finished: dict[tuple, AgeResult] = {}  # the latest runs: to come back to one takes no time
 

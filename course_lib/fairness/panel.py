@@ -111,7 +111,7 @@ class FairnessPanel(LivePanel):
             return f"{start}."
         worst, mean = result.worst(), table["accuracy"].mean()
         if result.finished and (same := result.same_answer()) > ONE_ANSWER:
-            return f"{start}. {100 * same:.0f} % of the faces get the same answer: train longer, or move the thresholds."
+            return f"{start}. {100 * same:.0f} % of the faces get the same answer: train longer, or move thresholds."
         return f"{start}. Mean of the groups {mean:.3f}; worst: {worst['group']}, {worst['accuracy']:.3f}."
 
     def registry_changed(self) -> None:

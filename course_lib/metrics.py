@@ -27,6 +27,13 @@ def wilson(correct: np.ndarray, n: np.ndarray, z: float = Z95) -> tuple[np.ndarr
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
+def t95(freedom: int) -> float:
+    """Return Student's 97.5 % point; NaN without a degree of freedom."""
+    from scipy.stats import t  # late: it takes half a second, and comes with scikit-learn
+
+    return float(t.ppf(0.975, freedom))
+
+
 def accuracy_table(correct: Sequence[int], n: Sequence[int]) -> pd.DataFrame:
     """Return columns n, accuracy, low, high for groups with ``correct`` right answers out of ``n``.
 

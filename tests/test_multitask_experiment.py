@@ -53,7 +53,7 @@ def test_one_config_in_all_its_spellings():
     named = Config(tasks=["gender", "smile"], labels={"smile": 7}, weights={"age": 2})
     assert named == Config(tasks=("smile", "gender"), labels=(7, 2000, 2000, 2000), weights=(1, 2, 1, 1))
     assert Config(tasks="smile").tasks == ("smile",)
-    assert Config(n_train=300).labels == (100, 300, 300, 300)
+    assert Config(n_train=600).labels == (500, 600, 600, 600)
     assert named.columns() == [0, 2]
     assert Config.of(**named.values()) == named
 

@@ -9,7 +9,7 @@ import torch
 
 from course_lib.data import faces
 from course_lib.errors import CourseError
-from course_lib.training import finish
+from course_lib.training import Batch, finish
 from course_lib.transfer import FaceNet, held_out, labelled, load_trunk, pretrain, trunk
 from course_lib.transfer.pretrain import ASKED, YES_NO, source_labels
 
@@ -100,3 +100,19 @@ def test_the_source_faces_are_none_of_the_target_faces():
     source = {image.numpy().tobytes() for image in faces.render(faces.sample(1000, seed=pretrain.SEED, bookshelf=0.5))}
     for drawn in (held_out()[0], labelled(0)[0], labelled(1)[0]):
         assert not source & {image.numpy().tobytes() for image in faces.render(drawn)}
+
+
+def test_the_fine_traits_count_eight_times_in_the_loss():
+    """The oracle: the same sum, question by question."""
+    draw = torch.Generator().manual_seed(0)
+    said, asked = torch.randn(7, ASKED, generator=draw), torch.randn(7, ASKED, generator=draw)
+    asked[:, :3] = (asked[:, :3] > 0).float()
+    objective = pretrain.Attributes(lambda x: said, None, draw)
+    expected = 0.0
+    for k in range(ASKED):
+        if k < 3:
+            expected += torch.nn.functional.binary_cross_entropy_with_logits(said[:, k], asked[:, k]) / 3
+        else:
+            fine = k in (14, 15, 17, 18)  # after 3 answers and 5 amounts: mouth, smile, lines, grey
+            expected += (8 if fine else 1) * (said[:, k] - asked[:, k]).square().mean() / (ASKED - 3)
+    torch.testing.assert_close(objective.loss(Batch(torch.arange(7), said, asked)), expected)

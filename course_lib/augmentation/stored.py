@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from course_lib.metrics import t95
 from course_lib.plotting import MAJORITY, MINORITY, STYLE, new_axes
 
 STUDY = Path(__file__).parents[2] / "data" / "study_augmentation.csv"
@@ -61,10 +62,3 @@ def plot_study(rows: pd.DataFrame | None = None, *, ax: Axes | None = None) -> A
         ax.set(xlim=(-0.4, 1.6), xlabel="translation in training", ylabel="right test digits of 10,000 (%)")
         ax.legend(loc="upper left")
     return ax
-
-
-def t95(freedom: int) -> float:
-    """Return Student's 97.5 % point; NaN without a degree of freedom."""
-    from scipy.stats import t  # late: it takes half a second, and comes with scikit-learn
-
-    return float(t.ppf(0.975, freedom))

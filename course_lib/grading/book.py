@@ -21,6 +21,8 @@ LESSONS = {
     "01": "gradients",
     "02": "normalization",
     "03": "augmentation",
+    "04": "transfer",
+    "05": "multitask",
     "06": "fairness",
     "07": "mitigation",
 }  # lesson -> package that holds its exercises

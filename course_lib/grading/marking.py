@@ -224,5 +224,6 @@ def _sandbox(spawn: bool, folder: str) -> Sandbox:
     own = Path(tempfile.mkdtemp(dir=folder))
     book.write_library(own / "library")
     (own / "private").mkdir()
-    packages = ["torch", *(f"course_lib.{package}" for package in book.LESSONS.values())]
+    harnesses = {one.harness.__module__ for lesson in book.LESSONS for one in book.declared(lesson) if one.harness}
+    packages = ["torch", *(f"course_lib.{package}" for package in book.LESSONS.values()), *sorted(harnesses)]
     return Sandbox(own / "library", packages, own / "private", spawn=spawn).__enter__()

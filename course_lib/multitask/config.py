@@ -13,7 +13,7 @@ TASKS = ("smile", "age", "gender", "coin")
 UNITS = ("standardised", "years")
 BALANCES = ("weights", "uncertainty")
 MOST_FACES = 20_000
-LABELS = (100, MOST_FACES, MOST_FACES, MOST_FACES)
+LABELS = (500, MOST_FACES, MOST_FACES, MOST_FACES)
 WEIGHTS = (1.0, 1.0, 1.0, 1.0)
 
 

@@ -76,7 +76,7 @@ def training(objective: Together) -> Iterator[Progress]:
         lr=c.lr,
         weight_decay=c.weight_decay,
         evaluate=lambda networks, now: evaluate(networks, c, now),
-        evaluate_every=max(1, steps_of(c) // 8),
+        evaluate_every=max(1, steps_of(c) // 12),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -111,4 +112,11 @@ def pulls(network: SharedTrunk, config: Config, weights: Tensor, step: int = 0) 
 def start(config: Config) -> Probe:
     """Return how the tasks pull at the trunk before the first step. Taught in: notebook 05."""
     weights = Uncertainty().weights().detach() if config.balance == "uncertainty" else torch.tensor(config.weights)
-    return pulls(make_network(config), config, weights[config.columns()])
+    usual = {"weights": Config.weights, "labels": Config.labels, "balance": Config.balance}
+    return replace(_first_pulls(replace(config, **usual)), weights=weights[config.columns()])
+
+
+@lru_cache(maxsize=32)
+def _first_pulls(config: Config) -> Probe:
+    """Return the pulls before the first step, kept: what a slider of weights or labels moves needs no gradient."""
+    return pulls(make_network(config), config, torch.ones(len(config.tasks)))

@@ -1,15 +1,15 @@
 """Lesson 05's question: when does another task help a smile detector with few labels, and when does it hurt?
 
 Each row is one network; those of one seed and number of labels share faces, labels, start and batches, and differ
-in the tasks they learn beside the smile. All other tasks have all labels; the faces are drawn by the kit, so that
-the source of digits makes no difference. The setting (2,000 faces, no noise, 12 epochs, 100 labels) was chosen on
-seeds 1000 to 1002, which no row has, as one in which the smile alone often is not learned.
+in the task that they learn beside the smile, which has all labels. The faces are drawn by the kit, so that the
+source of digits makes no difference. The setting was chosen on seeds from 1000 on, which no row has: of some
+fifteen (50 to 200 labels, 32 or 64 channels, noise, learning rates, weights, age and gender as the other task, a
+few seeds each), it is the one in which gender helped most. In most of the others the gain was not clear.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from itertools import product
 from typing import Any
 
 from course_lib.multitask.config import Config
@@ -19,8 +19,9 @@ from course_lib.multitask.pictures import training_set
 from course_lib.randomness import generator
 from course_lib.study import Row, Study
 
-FIXED = {"n_train": 2000, "noise": 0, "epochs": 12, "batch_size": 64, "lr": 1e-2, "weight_decay": 1e-2}
-SMILE_LABELS = (100, 500)
+FIXED = {
+    "n_train": 2000, "noise": 0, "channels": 64, "epochs": 12, "batch_size": 64, "lr": 1e-2, "weight_decay": 1e-2,
+}  # fmt: skip
 ARMS = {  # what is learned beside the smile, and in which unit
     "alone": ("", "standardised"),
     "gender": ("gender", "standardised"),
@@ -28,13 +29,18 @@ ARMS = {  # what is learned beside the smile, and in which unit
     "age": ("age", "standardised"),
     "age in years": ("age", "years"),
 }
+ASKED = {100: ("alone", "gender", "coin"), 500: ("alone", "age", "age in years")}  # by the number of smile labels
+EVERY_SEED = 100  # smile labels; with more of them the effects are plain, and a third of the seeds will do
 
 
 def plan(source: str, seeds: int) -> list[Row]:
-    """Return the runs of the study: each arm, for each number of smile labels and each seed."""
+    """Return the runs of the study: for each seed and number of smile labels, the arms that are asked for."""
     return [
         {"seed": seed, "smile_labels": labels, "arm": arm, **FIXED}
-        for seed, labels, arm in product(range(seeds), SMILE_LABELS, ARMS)
+        for seed in range(seeds)
+        for labels, arms in ASKED.items()
+        for arm in arms
+        if 3 * seed < seeds or labels == EVERY_SEED
     ]
 
 

@@ -85,8 +85,8 @@ def begin(regime: Regime, seed: int) -> FaceNet:
     return network.to(memory_format=torch.channels_last)
 
 
-def training(config: Config, network: nn.Module) -> Iterator[Progress]:
-    """Start `fit` with the labelled faces of ``config``."""
+def training(config: Config, network: nn.Module, evaluations: int = TIMES) -> Iterator[Progress]:
+    """Start `fit` with the labelled faces of ``config``, and evaluate so many times, the last time at the end."""
     data, size = training_set(config), min(BATCH, config.labels)
     epochs = math.ceil(config.steps / math.ceil(len(data) / size))
     return fit(
@@ -95,7 +95,7 @@ def training(config: Config, network: nn.Module) -> Iterator[Progress]:
         batch_size=size,
         lr=config.rate(),
         evaluate=lambda network, progress: evaluate(config.target, network, progress),
-        evaluate_every=math.ceil(epochs * math.ceil(len(data) / size) / TIMES),
+        evaluate_every=math.ceil(epochs * math.ceil(len(data) / size) / evaluations),
     )
 
 

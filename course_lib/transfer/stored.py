@@ -1,0 +1,62 @@
+"""Results that come with the kit, because they take minutes: how good each regime is with how many labels."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+
+from course_lib.errors import require_choice
+from course_lib.transfer.config import SCRATCH, TARGETS
+
+STUDY = Path(__file__).parents[2] / "data" / "study_transfer.csv"
+
+
+def study() -> pd.DataFrame:
+    """Return one row per run of the stored study: target, labels, regime, seed, score, and the configuration.
+
+    Each regime at its own learning rate, tested on the same 1,000 faces; the score is an accuracy, 0 to 1, for
+    the target "smile" and a mean error in years for "age". Made by ``python -m course_lib study transfer``,
+    whose docstring (``course_lib/study/transfer.py``) says more. Taught in: notebook 04.
+    """
+    return _read().copy()
+
+
+@lru_cache(maxsize=1)
+def _read() -> pd.DataFrame:
+    rows = pd.read_csv(STUDY)
+    front = ["target", "labels", "regime", "seed", "score"]
+    return rows[front + [name for name in rows if name not in front]]
+
+
+def summarise(target: str = "smile", rows: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return one row per regime and number of labels: seeds, and the mean, lowest and highest score over them.
+
+    rows: of a study; by default those that come with the kit. Raises `CourseError` for an unknown target.
+    Taught in: notebook 04.
+    """
+    require_choice("target", target, TARGETS)
+    rows = _read() if rows is None else rows
+    scores = rows[rows["target"] == target].groupby(["regime", "labels"], sort=False)["score"]
+    return scores.agg(seeds="count", mean="mean", lowest="min", highest="max").reset_index()
+
+
+def winners(target: str = "smile", rows: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return for each number of labels the regime with the best mean score, and how it does against scratch.
+
+    One row per number of labels: regime, its mean score, that from scratch, and "better", the number of seeds
+    (of "seeds") in which it beats the run from scratch with the same seed. Raises `CourseError` for an unknown
+    target. Taught in: notebook 04.
+    """
+    require_choice("target", target, TARGETS)
+    rows = _read() if rows is None else rows
+    up = 1 if target == "smile" else -1  # of an error in years, less is better
+    found = []
+    for labels, part in rows[rows["target"] == target].groupby("labels"):
+        scores = part.pivot(index="seed", columns="regime", values="score")
+        means = scores.mean()
+        best = (up * means).idxmax()
+        better = int((up * (scores[best] - scores[SCRATCH]) > 0).sum())
+        found.append((labels, best, means[best], means[SCRATCH], better, len(scores)))
+    return pd.DataFrame(found, columns=["labels", "regime", "mean", "scratch", "better", "seeds"])

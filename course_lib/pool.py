@@ -16,6 +16,10 @@ from course_lib.errors import CourseError
 AHEAD = 4  # pieces of work that wait for each worker: memory does not grow with how many there are
 
 
+class LostWorker(CourseError):
+    """A worker process was ended from outside."""
+
+
 class Local:
     """Worker processes on this machine; use it with ``with``."""
 
@@ -39,7 +43,7 @@ class Local:
     def map(self, function: Callable, work: Iterable[tuple[Any, tuple]]) -> Iterator[tuple[Any, Any]]:
         """Yield (what, ``function(*arguments)``) for each (what, arguments) of ``work``, as they are done.
 
-        Raises `CourseError` if a process was ended from outside.
+        Raises `LostWorker` if a process was ended from outside.
         """
         left = iter(work)
         running: dict[Future, Any] = {}
@@ -52,9 +56,9 @@ class Local:
                 try:
                     result = future.result()
                 except BrokenProcessPool:
-                    raise CourseError(
-                        "A worker process was ended from outside (was memory short?): what is finished stays, and "
-                        "fewer --jobs take less memory."
+                    raise LostWorker(
+                        "A worker process was ended from outside (was memory short?): what is finished stays, the same "
+                        "command goes on, and fewer --jobs take less memory."
                     ) from None
                 yield running.pop(future), result
 

@@ -1,19 +1,17 @@
 """The engine of studies: several processes, a real cluster that loses a worker, Ctrl-C, damage, a full disk."""
 
-import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 import quick_study
 import torch
+from dask_cluster import cluster, wait_for
 
 from course_lib import environment, study
 from course_lib.errors import CourseError
@@ -194,13 +192,13 @@ def test_ctrl_c_ends_all_processes_and_keeps_what_is_finished(quick, tmp_path, m
     with subprocess.Popen(
         [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
-        until(lambda: len(list(tmp_path.glob("out.csv.rows/*.row"))) >= 3)
+        wait_for(lambda: len(list(tmp_path.glob("out.csv.rows/*.row"))) >= 3)
         os.killpg(process.pid, signal.SIGINT)  # what a terminal does
         _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Stopped: the same command goes on where it was." in said
     assert "Traceback" not in said
-    until(lambda: not alive(process.pid), 10)
+    wait_for(lambda: not alive(process.pid), 10)
     kept = values(tmp_path / "out.csv")
     assert 3 <= len(kept) < 40
     monkeypatch.setenv("QUICK_STUDY_WAIT", "0.5")
@@ -219,49 +217,12 @@ def alive(group):
     return True
 
 
-def until(holds, seconds=60):
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.05)
-
-
-@contextlib.contextmanager
-def cluster(tmp_path):
-    """A scheduler and two workers, each a process of its own; yields the address and the workers."""
-    pytest.importorskip("distributed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"tcp://127.0.0.1:{port}"
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)])}
-    start = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
-    options = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
-    with open(tmp_path / "dask.log", "w") as log, contextlib.ExitStack() as stack:  # noqa: PTH123
-
-        def begin(command):
-            process = subprocess.Popen(command, stdout=log, stderr=log, env=variables, cwd=tmp_path)
-            stack.callback(process.wait)
-            stack.callback(process.kill)
-            return process
-
-        begin([*start, *options])
-        worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny",
-                  "--no-dashboard", "--host", "127.0.0.1", "--local-directory", str(tmp_path)]  # fmt: skip
-        workers = [begin(worker) for _ in range(2)]
-        from distributed import Client
-
-        with Client(address, timeout=60) as client:
-            client.wait_for_workers(2, timeout=60)
-        yield address, workers
-
-
 def test_a_cluster_that_loses_a_worker_gives_every_result(quick, tmp_path, monkeypatch):
     monkeypatch.setenv("QUICK_STUDY_WAIT", "0.5")
-    with cluster(tmp_path) as (address, workers):
+    with cluster(tmp_path, HERE) as (address, workers):
 
         def kill():
-            until(lambda: len(list(quick.iterdir())) >= 4)
+            wait_for(lambda: len(list(quick.iterdir())) >= 4)
             workers[0].kill()
 
         killer = threading.Thread(target=kill)

@@ -19,7 +19,7 @@ from course_lib.grading import book, reports
 from course_lib.grading.marking import Job, Key, mark
 from course_lib.grading.sandbox import find_weakness
 from course_lib.grading.submissions import Submission, find_student, find_submissions, keep_last, read_roster
-from course_lib.pool import make_workers
+from course_lib.pool import LostWorker, make_workers
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,8 @@ def _mark_all(run: Class, found: Sequence[Submission]) -> tuple[int, bool]:
                 bar.update()
     except KeyboardInterrupt:
         return marked, True
+    except LostWorker as error:
+        raise CourseError(f"{error} (Add --resume.)") from None
     except OSError as error:  # such as a full disk
         raise CourseError(
             f"A result cannot be written ({error.strerror or error}): what was marked before stays, and --resume "

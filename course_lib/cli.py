@@ -14,6 +14,7 @@ from pathlib import Path
 
 from course_lib import environment
 from course_lib.errors import CourseError, require_choice
+from course_lib.study import command as study_command
 
 EPILOG = """\
 Start with:  python -m course_lib lab
@@ -46,8 +47,8 @@ def _run(arguments: list[str]) -> int:
         _check_lab(options)
     if options.run is run_bench:
         _check_bench(options)
-    if options.run is run_study:
-        _check_study(options)
+    if options.run is study_command.run:
+        study_command.order_of(options)
     if options.extras is None:
         python = environment.find_ready()
     else:
@@ -130,23 +131,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("names", nargs="*", metavar="name", help="what to measure (default: everything)")
     bench.set_defaults(run=run_bench, extras=("test",))
-    _add_study(commands)
+    study_command.add(commands)
     _add_grading(commands)
     return parser
-
-
-def _add_study(commands: argparse._SubParsersAction) -> None:
-    study = commands.add_parser(
-        "study",
-        help="make the results that take minutes",
-        description="Run a study and write a row for each run into a file. Ctrl-C stops it; the same command "
-        "goes on where it was.",
-    )
-    study.add_argument("name", metavar="NAME", help="such as augmentation: what lesson 03 claims")
-    study.add_argument("--source", default="bundled", metavar="S", help="digits: bundled (default) or mnist")
-    study.add_argument("--seeds", type=_positive, default=3, metavar="N", help="how many seeds (default: 3)")
-    study.add_argument("--out", type=Path, metavar="FILE", help="CSV file (default: study_NAME_S.csv)")
-    study.set_defaults(run=run_study, extras=())
 
 
 def _add_grading(commands: argparse._SubParsersAction) -> None:
@@ -206,12 +193,6 @@ def _check_bench(options: argparse.Namespace) -> None:
 
     for name in options.names:
         require_choice("measurement", name, bench.BENCHES)
-
-
-def _check_study(options: argparse.Namespace) -> None:
-    from course_lib import study
-
-    study.require(options.name, options.source, options.seeds)
 
 
 def run_lab(options: argparse.Namespace) -> int:
@@ -290,18 +271,6 @@ def run_grade(options: argparse.Namespace) -> int:
         dask=options.dask,
     )
     print(f"{count} notebooks were marked: {options.out / 'summary.html'} shows the class, grades.csv the points.")
-    return 0
-
-
-def run_study(options: argparse.Namespace) -> int:
-    """Run what is missing of a study."""
-    from course_lib import study
-
-    try:
-        path = study.run(options.name, options.source, options.seeds, options.out)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("Stopped: the same command goes on where it was.") from None
-    print(f"{path} holds every run.")
     return 0
 
 

@@ -55,11 +55,14 @@ class Repo:
     def __init__(self, root: Path, wheels: Path, requirements: str = REQUIREMENTS):
         self.root, self.venv, self.requirements = root.resolve(), root.resolve() / ".venv", root / "requirements.txt"
         source = Path(environment.__file__).parent
-        (root / "course_lib" / "data").mkdir(parents=True)
+        for folder in ("data", "study"):
+            (root / "course_lib" / folder).mkdir(parents=True)
         for part in PARTS:
             shutil.copy(source / f"{part}.py", root / "course_lib")
         for part in ("__init__", "download", "idx"):
             shutil.copy(source / "data" / f"{part}.py", root / "course_lib" / "data")
+        for part in ("__init__", "command"):
+            shutil.copy(source / "study" / f"{part}.py", root / "course_lib" / "study")
         hook = "import sys\nchoose_port = check_work = lambda *_: None\ndef prepare_work(reset):\n    pass\n"
         hook += "def serve(*_, browser):\n    import alpha\n    print(f'The lab is in {sys.prefix} {alpha.version}.')\n"
         (root / "course_lib" / "lab.py").write_text(hook + "    return 0\n")

@@ -1,18 +1,18 @@
 """The real grader, by its command: a class is graded, stopped, resumed, on one machine or on a cluster."""
 
 import csv
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
 import pytest
 from classroom import NAME, SOLVED, results, run, start, totals, write_notebook
+from dask_cluster import cluster as two_workers
+from dask_cluster import wait_for
 
 from course_lib.grading import book
 from course_lib.grading.release import release
@@ -125,13 +125,6 @@ def test_ctrl_c_keeps_what_was_marked_and_resume_goes_on(handed_in, released, tm
     assert status == 0
     assert "0 notebooks were marked" in said
     assert totals(tmp_path / "out") == {"ada": 15, "bob": 7, "cyd": 0}
-
-
-def wait_for(condition, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the grader's processes in /proc")
@@ -273,22 +266,8 @@ def test_each_student_is_graded_by_their_own_numbers(tmp_path):
 
 @pytest.fixture
 def cluster(tmp_path):
-    """A Dask cluster of two real worker processes."""
-    pytest.importorskip("distributed")
-    variables = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    python = [sys.executable, "-W", "ignore", "-m"]
-    about = tmp_path / "scheduler.json"
-    options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", about]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": variables, "cwd": tmp_path}
-    processes = [subprocess.Popen([*python, "distributed.cli.dask_scheduler", *options], **quiet)]
-    wait_for(about.exists)
-    options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--scheduler-file", about]
-    for _ in range(2):
-        processes.append(subprocess.Popen([*python, "distributed.cli.dask_worker", *options], **quiet))
-    yield json.loads(about.read_text())["address"]
-    for process in processes:
-        process.kill()
-        process.wait(timeout=30)
+    with two_workers(tmp_path) as (address, _):
+        yield address
 
 
 def test_a_cluster_gives_the_same_bytes(cluster, graded, handed_in, released, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from course_lib import cli, environment, study
 from course_lib.environment import ROOT
 from course_lib.errors import CourseError
-from course_lib.study import augmentation
+from course_lib.study import Order, augmentation, engine
 from course_lib.training import Progress, finish
 
 
@@ -38,11 +38,14 @@ def rows(path):
 
 
 def test_each_run_is_a_row_with_configuration_result_duration_and_versions(tiny, tmp_path):
-    path = study.run("augmentation", seeds=2, out=tmp_path / "new" / "out.csv")
+    path = engine.run(Order("augmentation", seeds=2), tmp_path / "new" / "out.csv")
     assert [(row["seed"], row["arm"], row["value"]) for row in rows(path)] == [
         ("0", "a", "0"), ("0", "b", "0"), ("1", "a", "10"), ("1", "b", "10"),
     ]  # fmt: skip
-    assert list(rows(path)[0]) == ["source", "seed", "arm", "value", "seconds", "python", "torch", "processor"]
+    assert list(rows(path)[0]) == [
+        "source", "seed", "arm", "value",
+        "seconds", "device", "python", "torch", "processor", "course_lib", "commit", "wh_low", "wh_high",
+    ]  # fmt: skip
     assert not list(path.parent.glob("*.part"))
 
 
@@ -51,11 +54,11 @@ def test_a_stopped_study_goes_on_where_it_was(tiny, tmp_path):
     path = tmp_path / "out.csv"
     stop.append(3)
     with pytest.raises(KeyboardInterrupt):
-        study.run("augmentation", seeds=3, out=path)
+        engine.run(Order("augmentation", seeds=3), path)
     assert len(rows(path)) == 3
     stop.clear()
-    study.run("augmentation", seeds=3, out=path)
-    study.run("augmentation", seeds=3, out=path)  # nothing is left to do
+    engine.run(Order("augmentation", seeds=3), path)
+    engine.run(Order("augmentation", seeds=3), path)  # nothing is left to do
     assert measured == [(seed, arm) for seed in range(3) for arm in "ab"]
     assert len(rows(path)) == 6
 
@@ -64,12 +67,12 @@ def test_a_file_of_something_else_is_left_alone(tiny, tmp_path):
     path = tmp_path / "grades.csv"
     path.write_text("name,points\nada,20\n")
     with pytest.raises(CourseError, match="is not a file of this study"):
-        study.run("augmentation", out=path)
+        engine.run(Order("augmentation"), path)
     assert path.read_text() == "name,points\nada,20\n"
 
 
 def test_it_says_how_long_it_still_takes(tiny, tmp_path, capsys):
-    study.run("augmentation", seeds=2, out=tmp_path / "out.csv")
+    engine.run(Order("augmentation", seeds=2), tmp_path / "out.csv")
     assert "100% of 4 runs" in capsys.readouterr().out
 
 

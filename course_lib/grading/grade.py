@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-import multiprocessing
 import os
-import signal
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,8 +19,7 @@ from course_lib.grading import book, reports
 from course_lib.grading.marking import Job, Key, mark
 from course_lib.grading.sandbox import find_weakness
 from course_lib.grading.submissions import Submission, find_student, find_submissions, keep_last, read_roster
-
-AHEAD = 4  # notebooks that wait for each worker: memory does not grow with the class
+from course_lib.pool import LostWorker, make_workers
 
 
 @dataclass(frozen=True)
@@ -86,108 +80,28 @@ def _mark_all(run: Class, found: Sequence[Submission]) -> tuple[int, bool]:
     marked = 0
     bar = tqdm(total=len(waiting), unit="notebook", disable=not waiting)
     try:
-        with bar, _workers(run) as workers:
-            for submission, data, marks in workers.map(waiting):
+        with bar, make_workers(run.jobs, run.dask) as workers:
+            for (submission, data), marks in workers.map(mark, _jobs(run, waiting)):
                 _save(run, submission, data, marks)
                 marked += 1
                 bar.update()
     except KeyboardInterrupt:
         return marked, True
+    except LostWorker as error:
+        raise CourseError(f"{error} (Add --resume.)") from None
     except OSError as error:  # such as a full disk
         raise CourseError(
             f"A result cannot be written ({error.strerror or error}): what was marked before stays, and --resume "
             "goes on once there is room."
         ) from None
-    except BrokenProcessPool:
-        raise CourseError(
-            "A process of the grader was ended from outside (was memory short?): what was marked stays, and "
-            "--resume goes on; --jobs 1 takes less memory."
-        ) from None
     return marked, False
 
 
-class _Local:
-    """Worker processes on this machine."""
-
-    def __init__(self, run: Class):
-        self.key, self.roster, self.ahead = run.key, run.roster, AHEAD * run.jobs
-        context = multiprocessing.get_context("spawn")  # a fork would carry over what torch has started
-        self.pool = ProcessPoolExecutor(run.jobs, mp_context=context, initializer=_leave_ctrl_c_to_the_grader)
-
-    def __enter__(self) -> _Local:
-        return self
-
-    def __exit__(self, kind: type | None, *_: object) -> None:
-        if kind is not None:  # do not wait for a notebook that takes minutes
-            for process in list((self.pool._processes or {}).values()):
-                process.kill()
-        self.pool.shutdown(cancel_futures=True)
-
-    def submit(self, job: Job) -> Future:
-        return self.pool.submit(mark, job, self.key)
-
-    def map(self, waiting: Iterable[Submission]) -> Iterator[tuple[Submission, bytes, dict]]:
-        """Yield each submission with its bytes and marks, as they are done."""
-        left = iter(waiting)
-        running: dict[Future, tuple[Submission, bytes]] = {}
-        while True:
-            for submission in itertools.islice(left, self.ahead - len(running)):
-                job = make_job(submission, self.roster, self.key.by)
-                running[self.submit(job)] = (submission, job.data)
-            if not running:
-                return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                yield *running.pop(future), future.result()
-
-
-class _Cluster(_Local):
-    """Workers of a Dask cluster that is there already."""
-
-    def __init__(self, run: Class):
-        try:
-            from distributed import Client
-        except ImportError:
-            raise CourseError("--dask needs the package distributed: pip install 'dask[distributed]'.") from None
-        try:
-            self.client = Client(run.dask, timeout=10)
-        except (OSError, ValueError, TimeoutError) as error:
-            raise CourseError(f"There is no Dask cluster at {run.dask!r} ({error}).") from None
-        versions = set(self.client.run(_version).values())
-        if not versions:
-            raise CourseError(f"The Dask cluster at {run.dask} has no workers.")
-        if versions != {__version__}:
-            raise CourseError(
-                f"Every worker needs course_lib {__version__}; the cluster has {sorted(map(str, versions))}."
-            )
-        self.key, self.roster, self.ahead = run.key, run.roster, AHEAD * len(self.client.nthreads())
-
-    def __exit__(self, *_: object) -> None:
-        self.client.close()
-
-    def submit(self, job: Job) -> Future:
-        future = self.client.submit(mark, job, self.key, pure=False)
-        done: Future = Future()
-        future.add_done_callback(lambda f: _pass_on(f, done))
-        return done
-
-
-def _pass_on(source: Any, target: Future) -> None:
-    try:
-        target.set_result(source.result())
-    except BaseException as error:
-        target.set_exception(error)
-
-
-def _version() -> str:
-    return __version__
-
-
-def _workers(run: Class) -> _Local:
-    return _Cluster(run) if run.dask else _Local(run)
-
-
-def _leave_ctrl_c_to_the_grader() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _jobs(run: Class, waiting: Iterable[Submission]) -> Iterator[tuple[tuple[Submission, bytes], tuple[Job, Key]]]:
+    """Yield each submission with its bytes, and what it takes to mark it."""
+    for submission in waiting:
+        job = make_job(submission, run.roster, run.key.by)
+        yield (submission, job.data), (job, run.key)
 
 
 def make_job(submission: Submission, roster: Sequence[Mapping[str, str]] = (), by: str = "") -> Job:

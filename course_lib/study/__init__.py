@@ -1,19 +1,14 @@
-"""Studies: results that take minutes, made by ``python -m course_lib study NAME`` and kept in a file.
+"""Studies: results that take minutes or hours, made by ``python -m course_lib study NAME`` and kept in a file.
 
-A file has one row for each run: its configuration, what came out, how long it took, with which versions. Rows
-are written as they come, so that a study that was stopped goes on where it was.
+A table has one row for each run: its configuration, what came out, and with what it was made. Each row is kept in a
+file of its own as soon as its run is finished, so that a study that was stopped goes on where it was.
 """
 
 from __future__ import annotations
 
-import csv
 import importlib
-import platform
-import sys
-import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from course_lib.errors import CourseError, require_choice, require_integer
@@ -22,11 +17,17 @@ from course_lib.errors import CourseError, require_choice, require_integer
 STUDIES = {
     "augmentation": "augmentation:STUDY",  # lesson 03's claim
     "augmentation-search": "augmentation:SEARCH",  # how its settings were chosen
+    "biased-mnist-explicit-count": "biased_mnist:EXPLICIT_COUNT",  # figure 5 of the paper
+    "biased-mnist-strength": "biased_mnist:STRENGTH",  # figure 3
+    "biased-mnist-table1": "biased_mnist:TABLE1",
+    "four-groups": "four_groups:STUDY",  # lesson 06: every method with every weight decay
     "multitask": "multitask:STUDY",  # lesson 05: what each other task does to the smile
     "transfer": "transfer:STUDY",  # lesson 04: each regime against the number of labels
 }
 SOURCES = ("bundled", "mnist")
+DEVICES = ("cpu", "cuda", "mps", "auto")
 MAX_SEEDS = 1000
+MAX_JOBS = 1024
 
 Row = dict[str, Any]
 
@@ -35,96 +36,90 @@ Row = dict[str, Any]
 class Study:
     """A set of runs.
 
-    plan(source, seeds): the configurations of all runs, each a dict with the same keys and plain values.
-    measure(configuration): a generator that yields things with ``step`` and ``steps`` now and then, and
-    returns what came out, a dict with the same keys for every run; it follows from the configuration alone.
+    plan(source, seeds): the configurations of all runs, each a dict with the same keys and plain values; with
+    ``presets``, plan(source, seeds, preset). measure(configuration): a generator that yields things with ``step``
+    and ``steps`` now and then, and returns what came out, a dict; it follows from the configuration alone. With
+    ``devices``, measure(configuration, device).
     """
 
-    plan: Callable[[str, int], list[Row]]
-    measure: Callable[[Row], Generator[Any, None, Row]]
+    plan: Callable[..., list[Row]]
+    measure: Callable[..., Generator[Any, None, Row]]
+    presets: tuple[str, ...] = ()
+    devices: bool = False
 
 
-def run(name: str, source: str = "bundled", seeds: int = 3, out: Path | None = None) -> Path:
-    """Run what is missing of a study and return the file with its rows (default: ``study_NAME_SOURCE.csv``).
+@dataclass(frozen=True)
+class Order:
+    """Which runs of a study are wanted, and where they are done.
 
-    Raises `CourseError` for an unknown name or source, and for a file that holds something else.
+    source: of the digits, one of `SOURCES`. seeds: how many, 0 first. preset: one of the study's, "" for its first.
+    only: column=value for each column that is restricted to a value. device: one of `DEVICES`; "auto" takes a graphics
+    card if there is one. jobs: processes on this machine; dask: the address of a cluster in place of them.
+
+    Raises `CourseError` for what there is not.
     """
-    require(name, source, seeds)
-    from tqdm import tqdm  # late: whoever only asks which studies there are needs no package
 
-    study = find(name)
-    plan = study.plan(source, seeds)
-    path = Path(out) if out else Path(f"study_{name}_{source}.csv")
-    rows = read(path, plan[0])
-    done = {_key(row, plan[0]) for row in rows}
-    todo = [configuration for configuration in plan if _key(configuration, plan[0]) not in done]
-    with tqdm(total=len(todo), desc=name, file=sys.stdout, mininterval=1, bar_format=BAR) as bar:
-        for i, configuration in enumerate(todo):
-            start = time.perf_counter()
-            found = _watched(study.measure(configuration), bar, i)
-            seconds = {"seconds": round(time.perf_counter() - start, 1)}
-            rows.append({**configuration, **found, **seconds, **versions()})
-            write(path, rows)
-    return path
+    name: str
+    source: str = "bundled"
+    seeds: int = 3
+    preset: str = ""
+    only: tuple[str, ...] = ()
+    device: str = "cpu"
+    jobs: int = 1
+    dask: str = ""
 
+    def __post_init__(self):
+        require_choice("study", self.name, STUDIES)
+        require_choice("source", self.source, SOURCES)
+        require_integer("seeds", self.seeds, 1, MAX_SEEDS)
+        require_integer("jobs", self.jobs, 1, MAX_JOBS)
+        require_choice("device", self.device, DEVICES)
+        for pair in self.only:
+            if "=" not in pair:
+                raise CourseError(f"--only takes COLUMN=VALUE, such as --only seed=0; it was {pair!r}.")
 
-BAR = "{desc}: {percentage:3.0f}% of {total:.0f} runs |{bar}| {elapsed}, {remaining} left"
+    def study(self) -> Study:
+        """Return the study, imported now."""
+        return find(self.name)
 
+    def plan(self) -> list[Row]:
+        """Return the configurations of the runs that are wanted."""
+        study = self.study()
+        given = (self.source, self.seeds)
+        if self.preset:
+            require_choice(f"preset of {self.name}", self.preset, study.presets)
+        if study.presets:
+            given = (*given, self.preset or study.presets[0])
+        rows = study.plan(*given)
+        for pair in self.only:
+            column, _, value = pair.partition("=")
+            require_choice("the column of --only", column, rows[0] if rows else [column])
+            values = list(dict.fromkeys(str(row[column]) for row in rows))
+            require_choice(f"{column} of --only", value, values)
+            rows = [row for row in rows if str(row[column]) == value]
+        return rows
 
-def require(name: str, source: str, seeds: int) -> None:
-    """Raise `CourseError` for what `run` would not take."""
-    require_choice("study", name, STUDIES)
-    require_choice("source", source, SOURCES)
-    require_integer("seeds", seeds, 1, MAX_SEEDS)
+    def chosen_device(self) -> str:
+        """Return where the runs are done: "cpu", "cuda" or "mps"."""
+        from course_lib.training import require_device
+
+        if not self.study().devices:
+            if self.device in ("cpu", "auto"):
+                return "cpu"
+            raise CourseError(f"{self.name} is a study for the processor: leave --device {self.device} out.")
+        if self.device == "auto":
+            import torch
+
+            found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+            return next(name for name, there in found.items() if there)
+        return require_device(self.device)
+
+    def file_name(self) -> str:
+        """Return the table's name, if none is given."""
+        return "_".join(("study", self.name, *([self.preset] if self.preset else []), self.source)) + ".csv"
 
 
 def find(name: str) -> Study:
     """Return the study of this name."""
     module, _, attribute = STUDIES[name].partition(":")
     return getattr(importlib.import_module(f"course_lib.study.{module}"), attribute)
-
-
-def versions() -> Row:
-    """Return what the numbers may depend on beside the configuration."""
-    import torch
-
-    return {"python": platform.python_version(), "torch": torch.__version__, "processor": platform.machine()}
-
-
-def read(path: Path, configuration: Row) -> list[Row]:
-    """Return the rows of a study's file, as texts; none if there is no file."""
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        rows = list(reader)
-    if not set(configuration) <= set(reader.fieldnames or ()):
-        raise CourseError(f"{path} is not a file of this study: name another one, or remove it.")
-    return rows
-
-
-def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write all rows; whoever reads the file meanwhile, or after a power cut, finds the old one or the new one."""
-    rows = list(rows)
-    part = path.with_name(path.name + ".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    part.replace(path)
-
-
-def _key(row: Mapping[str, Any], configuration: Row) -> tuple[str, ...]:
-    return tuple(str(row[name]) for name in configuration)
-
-
-def _watched(work: Generator[Any, None, Row], bar: Any, done: int) -> Row:
-    """Run ``work`` to its end and return what it returns; move the bar on."""
-    while True:
-        try:
-            now = next(work)
-        except StopIteration as end:
-            bar.update(done + 1 - bar.n)
-            return end.value
-        bar.update(done + now.step / now.steps - bar.n)

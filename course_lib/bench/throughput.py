@@ -1,0 +1,103 @@
+"""Throughput of a study's training, against the way in which the paper's own code reads its images."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from course_lib.bench import Figure
+from course_lib.data import biased_mnist
+from course_lib.mitigation import METHODS
+from course_lib.networks import make_network
+from course_lib.randomness import generator
+from course_lib.study.biased_mnist import PRESETS, Preset
+from course_lib.training import TrainingSet, fit
+
+N, STEPS, ROUNDS = 2560, 20, 5
+
+
+class Jpegs(Dataset):
+    """One JPEG for each image, opened when it is asked for, and a dict for each sample."""
+
+    def __init__(self, folder: Path, data: biased_mnist.BiasedMNIST):
+        self.folder, self.labels, self.values = folder, data.labels.tolist(), data.values.tolist()
+        for i, image in enumerate(data.images.permute(0, 2, 3, 1).numpy()):
+            Image.fromarray(image).save(folder / f"{i}.jpg", quality=95)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, i: int) -> dict[str, object]:
+        with Image.open(self.folder / f"{i}.jpg") as file:
+            pixels = torch.frombuffer(bytearray(file.convert("RGB").tobytes()), dtype=torch.uint8)
+            x = pixels.view(file.height, file.width, 3).permute(2, 0, 1).float().div(255)
+        names = dict(zip(biased_mnist.VARIABLES, self.values[i], strict=True))
+        return {"index": i, "x": x, "y": self.labels[i], **names}
+
+
+def measure_throughput() -> Iterator[Figure]:
+    """Yield how many images a second are trained on, both ways, in turns; the ratio is the median of pairs."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    for name, preset in PRESETS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            data = biased_mnist.make("bundled", "train", 0.7, N, 0, preset.cell)
+            ways = (_ours(data, preset, device), _theirs(Jpegs(Path(folder), data), preset, device))
+            times = [[_seconds(way, device) for way in ways] for _ in range(ROUNDS + 1)][1:]  # the first warms up
+        rate = STEPS * preset.batch_size / statistics.median(ours for ours, _ in times)
+        yield Figure(f"{name}, {device}: images trained on", rate, "per s")
+        ratio = statistics.median(theirs / ours for ours, theirs in times)
+        yield Figure(f"{name}, {device}: against a JPEG per image", ratio, "ratio", ">= 3")
+
+
+def _seconds(way: Callable[[], None], device: str) -> float:
+    start = time.perf_counter()
+    way()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def _ours(data: biased_mnist.BiasedMNIST, preset: Preset, device: str) -> Callable[[], None]:
+    """Images are drawn on the device, batch by batch."""
+    here = data.to(device)
+    network = make_network(preset.network, generator(0, "network"), device)
+    objective = METHODS["StdM"](network, TrainingSet(here.batch, here.labels), generator(0, "bench"))
+    steps = fit(objective, epochs=1000, batch_size=preset.batch_size, lr=preset.lr)
+    next(steps)
+
+    def train() -> None:
+        for _ in range(STEPS):
+            next(steps)
+
+    return train
+
+
+def _theirs(data: Jpegs, preset: Preset, device: str) -> Callable[[], None]:
+    """Images come out of files, one by one, in the process that trains."""
+    network = make_network(preset.network, generator(0, "network"), device)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=preset.lr)
+    loader = DataLoader(data, preset.batch_size, shuffle=True, drop_last=True)
+
+    def batches() -> Iterator[dict[str, torch.Tensor]]:
+        while True:
+            yield from loader
+
+    drawn = batches()
+
+    def train() -> None:
+        for _ in range(STEPS):
+            batch = next(drawn)
+            optimizer.zero_grad()
+            logits = network(batch["x"].to(device, memory_format=torch.channels_last))
+            F.cross_entropy(logits, batch["y"].to(device)).backward()
+            optimizer.step()
+
+    return train

@@ -1,0 +1,100 @@
+"""Do the runs of a study that are missing: in this process, in several, or on a Dask cluster."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from course_lib.errors import CourseError
+from course_lib.pool import make_workers
+from course_lib.study import Order, Row, Study
+from course_lib.study.record import record
+from course_lib.study.rows import Folder, key, read_table, write_table
+from course_lib.study.track import track
+
+BAR = "{desc}: {percentage:3.0f}% of {total:.0f} runs |{bar}| {elapsed}, {remaining} left"
+
+
+def run(order: Order, out: Path | None = None, tracker: str = "") -> Path:
+    """Do what is missing of a study and return the table with its rows (default: `Order.file_name`, here).
+
+    Each finished run is kept in the folder OUT.rows until the table is written, which happens at the end, also of
+    a study that is stopped or that fails; a row that is in the table or in the folder is not done again.
+    ``tracker``: mirror the runs to "mlflow" or "tensorboard". Raises `CourseError` for what cannot be done; a run
+    that fails does not end the others.
+    """
+    plan, device = order.plan(), order.chosen_device()
+    path = Path(out) if out else Path(order.file_name())
+    table = read_table(path, plan[0])
+    with Folder(path.with_name(path.name + ".rows"), order.name) as folder, track(tracker, order.name, path) as mirror:
+        rows = {key({name: row[name] for name in plan[0]}): row for row in table} | folder.read()
+        todo = [configuration for configuration in plan if key(configuration) not in rows]
+        failed = []
+        try:
+            for configuration, row in _measured(order, device, todo):
+                if isinstance(row, CourseError):
+                    failed.append((configuration, row))
+                    continue
+                folder.write(key(configuration), row)
+                rows[key(configuration)] = row
+                mirror(configuration, row)
+        finally:
+            if rows:
+                wanted = [key(configuration) for configuration in plan]
+                write_table(path, [rows.pop(name) for name in wanted if name in rows] + list(rows.values()))
+    if failed:
+        raise CourseError(f"{len(failed)} of {len(plan)} runs failed, the first, {failed[0][0]}: {failed[0][1]}")
+    return path
+
+
+def _measured(order: Order, device: str, todo: list[Row]) -> Iterator[tuple[Row, Row | CourseError]]:
+    """Yield each configuration with its row, or with what it cannot be done for, as they are done."""
+    study = order.study()
+    with tqdm(total=len(todo), desc=order.name, file=sys.stdout, mininterval=1, bar_format=BAR) as bar:
+        if not todo:
+            return
+        if order.jobs == 1 and not order.dask:
+            for i, configuration in enumerate(todo):
+                yield configuration, _row(study, configuration, device, bar, i)
+            return
+        with make_workers(min(order.jobs, len(todo)), order.dask) as workers:
+            work = ((c, (study, c, device)) for c in todo)
+            for configuration, row in workers.map(_row_of_a_worker, work):
+                bar.update()
+                yield configuration, row
+
+
+def _row_of_a_worker(study: Study, configuration: Row, device: str) -> Row | CourseError:
+    import torch
+
+    torch.set_num_threads(1)  # the other cores have runs of their own
+    return _row(study, configuration, device)
+
+
+def _row(study: Study, configuration: Row, device: str, bar: tqdm | None = None, done: int = 0) -> Row | CourseError:
+    """Do one run and return its row, or what it cannot be done for."""
+    start = time.perf_counter()
+    try:
+        work = study.measure(configuration, device) if study.devices else study.measure(configuration)
+        found = _watched(work, bar, done)
+    except CourseError as error:
+        return error
+    return {**configuration, **found, **record(time.perf_counter() - start, device)}
+
+
+def _watched(work: Generator[Any, None, Row], bar: tqdm | None, done: int) -> Row:
+    """Run ``work`` to its end and return what it returns; move the bar on."""
+    while True:
+        try:
+            now = next(work)
+        except StopIteration as end:
+            if bar is not None:
+                bar.update(done + 1 - bar.n)
+            return end.value
+        if bar is not None:
+            bar.update(done + now.step / now.steps - bar.n)

@@ -134,9 +134,12 @@ def seed_cases(generator, *, least):
     helps, hurts = (2.5 * least + 0.02, 0.7 * least + 0.008), (-2.5 * least - 0.03, 0.6 * least + 0.01)
     hardly, maybe = (0.6 * least, 0.2 * least), (0.5 * least, 0.8 * least)
     unsure, doubtful = (1.6 * least + 0.004, 2 * least + 0.004), (-1.5 * least - 0.005, 1.4 * least + 0.009)
-    yield Case(draw(6, [helps, hurts, hardly, unsure, maybe]))
-    yield Case(draw(8, [helps, unsure, maybe, hardly, doubtful, hurts]))
-    yield Case(draw(5, [hurts, hardly, maybe, helps, doubtful]))
+    # Ends of intervals just beyond what counts and just short of it: another's least gain decides them otherwise.
+    reach = 0.5 * least + 0.004
+    beyond, short = (least + 0.0004 + reach, reach), (-least + 0.0004 - reach, reach)
+    yield Case(draw(6, [helps, hurts, hardly, unsure, maybe, beyond]))
+    yield Case(draw(8, [helps, unsure, maybe, hardly, doubtful, hurts, short]))
+    yield Case(draw(5, [hurts, hardly, maybe, helps, doubtful, beyond, short]))
     alone, together, quantiles = draw(9, [helps, hurts, unsure, hardly])
     alone[1, 2], alone[4, 0], together[4, 1], together[7, 3] = [torch.nan] * 4
     yield Case((alone, together, quantiles), edge="runs that are missing")

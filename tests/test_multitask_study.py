@@ -11,7 +11,7 @@ from scipy import stats
 
 from course_lib import multitask as multitask_lesson
 from course_lib import study
-from course_lib.multitask import run
+from course_lib.multitask import Config, run
 from course_lib.plotting import new_figure
 from course_lib.study import multitask
 from course_lib.training import finish
@@ -46,12 +46,9 @@ def stored():
 
 
 def test_the_stored_study_is_the_plan_and_was_made_in_one_way(stored):
-    seeds = stored["seed"].nunique()
-    rows = stored.rename(columns={"beside": "arm"})
-    done = {(row.seed, row.smile_labels, row.arm) for row in rows.itertuples()}
-    plan = multitask.plan("bundled", seeds)
-    assert len(stored) == len(plan)
-    assert done == {(row["seed"], row["smile_labels"], row["arm"]) for row in plan}
+    plan = multitask.plan("bundled", stored["seed"].nunique())
+    done = list(stored[["seed", "smile_labels", "beside"]].itertuples(index=False, name=None))
+    assert done == [(row["seed"], row["smile_labels"], row["arm"]) for row in plan]
     for name, value in multitask.FIXED.items():
         assert set(stored[name]) == {value}, name
 
@@ -89,7 +86,7 @@ def test_the_plot_shows_every_gain_and_its_mean(stored):
     drawn = sorted(x for line in ax.lines if line.get_marker() == "o" for x in line.get_xdata())
     assert drawn == sorted(gains["gain"])
     means = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "D"]
-    assert means == list(gains.groupby(["smile_labels", "beside"], sort=False)["gain"].mean())
+    assert means == pytest.approx(list(gains.groupby(["smile_labels", "beside"], sort=False)["gain"].mean()))
 
 
 def test_what_the_study_shows(stored):
@@ -98,3 +95,81 @@ def test_what_the_study_shows(stored):
     assert table.loc[(100, "gender"), "low"] > 0
     assert table.loc[(500, "age in years"), "high"] < -0.4
     assert table.loc[(500, "age"), ["low", "high"]].abs().max() < 0.01
+
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    return json.loads((ROOT / "notebooks" / "05_multitask.ipynb").read_text("utf-8"))["cells"]
+
+
+@pytest.fixture(scope="module")
+def said(notebook):
+    """All text of the notebook, with plain minus signs."""
+    return " ".join("".join(c["source"]) for c in notebook if c["cell_type"] == "markdown").replace("−", "-")
+
+
+def short(number, digits=3):
+    return f"{number:.{digits}f}".replace("0.", ".", 1)
+
+
+def test_the_notebook_says_what_the_study_shows(stored, said):
+    table = multitask_lesson.summarise(stored).set_index(["smile_labels", "beside"])
+    alone, gender, coin = (table.loc[(100, beside)] for beside in ("alone", "gender", "coin"))
+    years, age, plenty = (table.loc[(500, beside)] for beside in ("age in years", "age", "alone"))
+    by_seed = stored[stored["smile_labels"] == 100].pivot(index="seed", columns="beside", values="accuracy")
+    gains = by_seed["gender"] - by_seed["alone"]
+    stuck = by_seed["alone"] < 0.6
+    more = by_seed["gender"] - by_seed["coin"]
+    interval = stats.ttest_1samp(more, 0).confidence_interval(0.95)
+    n, few = int(alone["n"]), int(years["n"])
+    for claim in (
+        f"Here are {n}, trained beforehand (`python -m course_lib study multitask --seeds {n}`)",
+        f"Alone, {alone['learned']:.0f} of the {n} networks have learned the smile (an accuracy of 0.80 or more), "
+        f"beside gender {gender['learned']:.0f}",
+        f"mean gain is {short(gender['gain'])}, with a 95 % interval from {short(gender['low'])} to "
+        f"{short(gender['high'])}",
+        f"one seed is *worse* by {short(-gains.min(), 2)}",
+        f"none of the {few} networks learns the smile: the mean accuracy is {short(years['mean'], 2)}, against "
+        f"{short(plenty['mean'], 2)} alone, and all {few} lose",
+        f"from {short(age['low'])} to {short(age['high'])}",
+        f"{coin['learned']:.0f} of {n} networks learn the smile, against {alone['learned']:.0f} alone and "
+        f"{gender['learned']:.0f} with gender",
+        f"mean gain is {short(coin['gain'])}, with an interval from {short(coin['low'])} to {short(coin['high'])}",
+        f"Gender is better than the coin by {short(more.mean())} on average; the interval of these {n} differences "
+        f"goes from {short(interval.low)} to {short(interval.high)}",
+        f"the coin brings the smile to {short(by_seed.loc[0, 'coin'], 2)}",
+        f"of the {int(stuck.sum())} networks that are stuck near guessing alone (below 0.60), gender gets "
+        f"{int((gains[stuck] > 0.4).sum())} loose, by more than .4",
+        f"in years it starts at about {round(float(multitask_lesson.start(Config(unit='years')).loss[1]), -2):,.0f},",
+    ):
+        assert claim in said, claim
+    assert (years["learned"], years["better"]) == (0, 0)
+    assert (gains < -0.1).sum() == 1
+    assert gains[by_seed["alone"] >= 0.8].median() < 0.01
+
+
+def test_the_notebook_says_what_its_own_runs_show(notebook, said):
+    outputs = "".join(
+        "".join(output.get("text", "")) for cell in notebook for output in cell.get("outputs", []) if cell["outputs"]
+    )
+    (gender,) = [line.split() for line in re.findall(r"^gender +2000 accuracy 2000 .*$", outputs, re.M)][:1]
+    assert f"{gender[4]} instead of {gender[5]}" in said
+    learned = re.search(r"in years, learned weights +([\d.]+) +[\d.]+ +([\d.]+) +([\d.]+) +([\d.]+)", outputs)
+    smile, other, weight, share = map(float, learned.groups())
+    assert f"from 0.5 for the age to {weight:.3f}" in said
+    assert smile < 0.6 < other < 0.8  # near guessing; in part
+    assert 0.7 < share < 0.8  # three quarters
+    in_years = re.search(r"in years +([\d.]+) +[\d.]+ +([\d.]+) +1\.000", outputs)
+    assert max(map(float, in_years.groups())) < 0.56
+    standard = re.search(r"standardised +([\d.]+) +[\d.]+ +([\d.]+) +1\.000", outputs)
+    assert float(standard[1]) > 0.95
+    before, after = re.findall(r"loss ([\d.]+), gradient is NaN for (\d+) of 256", outputs)
+    assert before[0] == after[0]
+    assert before[1] == "0" != after[1]
+    predicted = re.findall(r"(smile|gender): predicted (\S+), measured (\S+)", outputs)
+    assert len(predicted) == 2
+    for _, told, measured in predicted:
+        assert float(measured) == pytest.approx(float(told), rel=0.1)

@@ -217,6 +217,16 @@ def test_every_other_control_trains_anew_and_the_state_makes_the_same_panel(smal
     assert len(small.static().subfigs) == 2
 
 
+def test_a_run_that_was_made_before_is_shown_as_it_is():
+    """Made by name, without a learning rate of its own; the panel's has a number there."""
+    result = run(regime="fine-tuning", seed=7, progress=False, **SHORT)
+    opened = panel(seed=7, **SHORT)
+    assert opened.latest.run is result
+    assert "course-stale" not in opened.pictures["layers"].widget._dom_classes
+    opened.controls["face"].value = 3
+    assert "course-stale" not in opened.pictures["layers"].widget._dom_classes
+
+
 def test_a_regime_brings_its_learning_rate(small):
     for name, regime in REGIMES.items():
         small.controls["regime"].value = name

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from course_lib.errors import CourseError
-from course_lib.study import read
 from course_lib.study import transfer as source
+from course_lib.study.rows import read_table
 from course_lib.transfer import REGIMES, Config, filters, load_trunk, run, stored, study, summarise, winners
 
 SEEDS = 5
@@ -17,7 +17,7 @@ NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "04_transfer_learning.ipynb
 
 def test_the_file_has_every_run_of_the_plan_and_no_other():
     plan = source.plan("bundled", SEEDS)
-    found = read(stored.STUDY, plan[0])
+    found = read_table(stored.STUDY, plan[0])
     assert [{name: row[name] for name in plan[0]} for row in found] == [
         {name: str(value) for name, value in row.items()} for row in plan
     ]
@@ -56,7 +56,8 @@ def test_the_winner_has_most_for_the_smile_and_least_for_the_age():
 
 
 def test_whoever_changes_the_table_changes_a_copy():
-    study()["score"] = 0.0
+    table = study()
+    table["score"] = 0.0
     assert study()["score"].min() > 0.4
 
 
@@ -150,6 +151,7 @@ def test_what_the_notebook_says_about_learning_rates_holds():
         found[lr] = result.score, ((filters(result.network) - start).norm() / start.norm()).item()
     scores, moves = zip(*found.values(), strict=True)
     assert moves == pytest.approx([0.004, 0.2, 0.5, 1.3], rel=0.25)
-    assert scores[0] < 0.55 < scores[3] - 0.1 < min(scores[1:3]) - 0.13
+    assert scores[0] < 0.55
     assert min(scores[1:3]) > 0.78
+    assert 0.65 < scores[3] < min(scores[1:3]) - 0.03
     assert run(regime="from scratch", labels=50, progress=False).score < 0.58

@@ -20,9 +20,8 @@ MEAN_AGE = (YOUNGEST + OLDEST) / 2
 AGE_DEVIATION = (OLDEST - YOUNGEST) / 12**0.5  # of ages that are uniform between the two
 
 
-def photograph(drawn: Faces, noise: float, seed: int) -> Tensor:
-    """Return what a noisy camera takes of faces, uint8 [N, 3, 32, 32]; ``noise`` in grey levels of 255."""
-    pictures = faces.render(drawn)
+def photograph(pictures: Tensor, noise: float, seed: int) -> Tensor:
+    """Return what a noisy camera takes of drawings, uint8 [N, 3, 32, 32]; ``noise`` in grey levels of 255."""
     if not noise:
         return pictures
     grain = torch.randn(pictures.shape, generator=generator(seed, "multitask/grain"))
@@ -71,12 +70,19 @@ def training_set(config: Config) -> TrainingSet:
 @lru_cache(maxsize=4)
 def training_faces(n: int, noise: int, seed: int) -> tuple[Tensor, Tensor]:
     """Return pictures uint8 [N, 3, 32, 32] and all their labels float [N, 4], also those kept from a run."""
+    pictures, known = _drawn(n, seed)
+    return photograph(pictures, noise, seed), known
+
+
+@lru_cache(maxsize=2)
+def _drawn(n: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Return drawings and all their labels, kept: a slider of the noise draws no face anew."""
     drawn = faces.sample(n, seed=seed)
-    return photograph(drawn, noise, seed), truth(drawn, seed)
+    return faces.render(drawn), truth(drawn, seed)
 
 
 @lru_cache(maxsize=2)
 def held_out(noise: int) -> tuple[Tensor, Tensor]:
     """Return the faces that every run is tested on: pictures uint8 [2000, 3, 32, 32], labels float [2000, 4]."""
-    drawn = faces.sample(TESTED, seed=TEST_SEED)
-    return photograph(drawn, noise, TEST_SEED), truth(drawn, TEST_SEED)
+    pictures, known = _drawn(TESTED, TEST_SEED)
+    return photograph(pictures, noise, TEST_SEED), known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 import ipywidgets as widgets
@@ -82,7 +83,7 @@ class TransferPanel(LookPanel):
         super().moved(control)
 
     def same_run(self, one: LookConfig, other: Config) -> bool:
-        return one.run_config() == other
+        return one.run_config() == replace(other, lr=other.rate())  # a run from before may leave its rate to the regime
 
     def headline(self, result: Pair) -> str:
         start = "Finished" if result.finished else f"Training: step {result.run.step} of {result.run.steps}"

@@ -102,7 +102,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def notebook():
-    return json.loads((ROOT / "notebooks" / "05_multitask.ipynb").read_text("utf-8"))["cells"]
+    return json.loads((ROOT / "notebooks" / "05_multitask_learning.ipynb").read_text("utf-8"))["cells"]
 
 
 @pytest.fixture(scope="module")

@@ -105,6 +105,29 @@ class Progress:
 Evaluate = Callable[[nn.Module, Progress], Generator[None, None, Any]]
 
 
+class RunSoFar:
+    """How far a run is: the base of the lessons' results.
+
+    A subclass has ``steps``, of the whole run, ``losses``, one for each step done, and ``evaluations``, each with
+    its ``step``.
+    """
+
+    @property
+    def step(self) -> int:
+        """How many steps are done."""
+        return len(self.losses)
+
+    @property
+    def loss(self) -> float:
+        """The loss of the latest step."""
+        return self.losses[-1] if self.losses else float("nan")
+
+    @property
+    def finished(self) -> bool:
+        """Whether the evaluation after the last step is done."""
+        return bool(self.evaluations) and self.evaluations[-1].step == self.steps
+
+
 def fit(
     objective: Objective,
     *,

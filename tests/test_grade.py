@@ -96,23 +96,20 @@ def test_resume_marks_only_what_is_new_or_changed(handed_in, released, tmp_path)
     assert totals(tmp_path / "out") == {"ada": 15, "bob": 7, "cyd": 4, "dan": 4}
 
 
+def start_and_wait_for_three(folder, released):
+    """Start to grade what is in ``folder / "in"``, with one process, and return it when three are marked."""
+    options = ["--out", folder / "out", "--release", released / "teacher", "--no-training", "--jobs", 1]
+    process = start("grade", folder / "in", *options)
+    wait_for(lambda: len(list(folder.glob("out/records/*.json"))) >= 3)
+    return process
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent as a signal")
 def test_ctrl_c_keeps_what_was_marked_and_resume_goes_on(handed_in, released, tmp_path):
     shutil.copytree(handed_in, tmp_path / "in")
     for i in range(6):
         write_notebook(tmp_path / f"in/loop{i}_{NAME}", released, LOOP)
-    process = start(
-        "grade",
-        tmp_path / "in",
-        "--out",
-        tmp_path / "out",
-        "--release",
-        released / "teacher",
-        "--no-training",
-        "--jobs",
-        1,
-    )
-    wait_for(lambda: len(list(tmp_path.glob("out/records/*.json"))) >= 3)
+    process = start_and_wait_for_three(tmp_path, released)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -131,18 +128,7 @@ def test_ctrl_c_keeps_what_was_marked_and_resume_goes_on(handed_in, released, tm
 def test_a_process_that_is_killed_from_outside_is_told_and_nothing_is_lost(handed_in, released, tmp_path):
     shutil.copytree(handed_in, tmp_path / "in")
     write_notebook(tmp_path / f"in/loop_{NAME}", released, LOOP)
-    process = start(
-        "grade",
-        tmp_path / "in",
-        "--out",
-        tmp_path / "out",
-        "--release",
-        released / "teacher",
-        "--no-training",
-        "--jobs",
-        1,
-    )
-    wait_for(lambda: len(list(tmp_path.glob("out/records/*.json"))) >= 3)
+    process = start_and_wait_for_three(tmp_path, released)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     worker = next(c for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes())
     os.kill(int(worker), signal.SIGKILL)

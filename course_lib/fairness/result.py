@@ -15,6 +15,7 @@ from course_lib.data.faces import GENDERS, GROUPS
 from course_lib.fairness.config import Config
 from course_lib.fairness.criteria import criteria, group_rates
 from course_lib.fairness.pictures import held_out_faces
+from course_lib.training import RunSoFar
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class Result(RunSoFar):
     """A run so far: the losses [steps done], its evaluations, and the network as it is now."""
 
     config: Config
@@ -39,19 +40,6 @@ class Result:
         c, table = self.config, self.groups()
         known = ", ".join(f"{g} {a:.3f}" for g, a in zip(table["group"], table["accuracy"], strict=True))
         return f"<{c.named()}, seed {c.seed}: step {self.step} of {self.steps}, accuracy: {known}>"
-
-    @property
-    def step(self) -> int:
-        return len(self.losses)
-
-    @property
-    def loss(self) -> float:
-        """The loss of the latest step."""
-        return self.losses[-1] if self.losses else float("nan")
-
-    @property
-    def finished(self) -> bool:
-        return bool(self.evaluations) and self.evaluations[-1].step == self.steps
 
     def read(self, config: Config) -> Result:
         """Return the same run, read with the thresholds and the population of ``config``."""

@@ -10,6 +10,7 @@ import pandas as pd
 from course_lib import metrics
 from course_lib.data.biased_mnist import VARIABLES
 from course_lib.mitigation.config import Config
+from course_lib.training import RunSoFar
 
 GROUPS = ("majority", "minority")
 
@@ -36,7 +37,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class Result(RunSoFar):
     """A run so far: its losses [steps done] and evaluations; ``finished`` once all steps are done."""
 
     config: Config
@@ -50,19 +51,6 @@ class Result:
             f"<{c.method}, strength {c.strength}, {c.source} digits, seed {c.seed}: step {self.step} of {self.steps}, "
             f"unbiased accuracy {self.unbiased_accuracy:.3g}>"
         )
-
-    @property
-    def step(self) -> int:
-        return len(self.losses)
-
-    @property
-    def loss(self) -> float:
-        """The loss of the latest step."""
-        return self.losses[-1]
-
-    @property
-    def finished(self) -> bool:
-        return bool(self.evaluations) and self.evaluations[-1].step == self.steps
 
     @property
     def unbiased_accuracy(self) -> float:

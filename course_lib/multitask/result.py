@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from course_lib.multitask.config import TASKS, Config
 from course_lib.multitask.objective import TOGETHER, Probe
 from course_lib.multitask.pictures import held_out, in_years
+from course_lib.training import RunSoFar
 
 MEASURES = {"smile": "accuracy", "age": "error in years", "gender": "accuracy", "coin": "accuracy"}
 
@@ -39,7 +40,7 @@ def right_or_off(config: Config, task: str, said: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class Result(RunSoFar):
     """A run so far: the tasks' losses [steps done, T] on the shared trunk, evaluations, probes, the networks."""
 
     config: Config
@@ -55,19 +56,11 @@ class Result:
         return f"<{self.config.named()}, seed {self.config.seed}: step {self.step} of {self.steps}; {known}>"
 
     @property
-    def step(self) -> int:
-        return len(self.losses)
-
-    @property
     def loss(self) -> float:
         """The sum of the tasks' losses of the latest step, as they count now."""
         if not self.losses:
             return float("nan")
         return float(np.dot(self.probes[-1].weights, self.losses[-1]))
-
-    @property
-    def finished(self) -> bool:
-        return bool(self.evaluations) and self.evaluations[-1].step == self.steps
 
     def table(self) -> pd.DataFrame:
         """Return one row for each task: task, labels, measure, n, together, alone, gain.

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from course_lib.training import RunSoFar
 from course_lib.transfer.config import TARGETS, Config
 from course_lib.transfer.pictures import held_out
 
@@ -34,7 +35,7 @@ def score(target: str, said: Tensor) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class Result(RunSoFar):
     """A run so far: the losses [steps done], its evaluations, and the network as it is now."""
 
     config: Config
@@ -46,19 +47,6 @@ class Result:
     def __repr__(self) -> str:
         c = self.config
         return f"<{c.target}, {c.named()}: step {self.step} of {self.steps}, {TARGETS[c.target]} {self.score:.3g}>"
-
-    @property
-    def step(self) -> int:
-        return len(self.losses)
-
-    @property
-    def loss(self) -> float:
-        """The loss of the latest step."""
-        return self.losses[-1] if self.losses else float("nan")
-
-    @property
-    def finished(self) -> bool:
-        return bool(self.evaluations) and self.evaluations[-1].step == self.steps
 
     @property
     def score(self) -> float:

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from course_lib.errors import require_choice
+from course_lib.errors import CourseError, require_choice
 from course_lib.plotting import IMPLICIT, RUN_COLORS, STYLE, LiveFigure, new_axes, new_figure
 from course_lib.transfer.beside import Pair
 from course_lib.transfer.config import REGIMES, TARGETS, Config
@@ -154,14 +154,20 @@ def plot_study(target: str = "smile", rows: pd.DataFrame | None = None, *, ax: A
 
 
 def plot_curves(*results: Result, ax: Axes | None = None) -> Axes:
-    """Plot the score of runs with the same target over their steps. Taught in: notebook 04."""
+    """Plot the score of runs with the same target over their steps.
+
+    Raises `CourseError` for no runs, and for runs with different targets. Taught in: notebook 04.
+    """
+    targets = {result.config.target for result in results}
+    if len(targets) != 1:
+        raise CourseError(f"plot_curves needs runs with one target; these had {', '.join(sorted(targets)) or 'none'}.")
     ax = new_axes(ax, 6.0, 3.0)
     with mpl.rc_context(STYLE):
         for result in results:
             color, marker, line = LOOKS[result.config.regime]
             curve = result.curve()
             ax.plot(curve["step"], curve["score"], marker + line, color=color, ms=4, label=result.config.named())
-        target = results[0].config.target
+        target = targets.pop()
         ax.set(xlabel="step", ylim=LIMITS[target], ylabel=TARGETS[target])
         ax.legend()
     return ax

@@ -45,9 +45,9 @@ def summarise(target: str = "smile", rows: pd.DataFrame | None = None) -> pd.Dat
 def winners(target: str = "smile", rows: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return for each number of labels the regime with the best mean score, and how it does against scratch.
 
-    One row per number of labels: regime, its mean score, that from scratch, and "better", the number of seeds
-    (of "seeds") in which it beats the run from scratch with the same seed. Raises `CourseError` for an unknown
-    target. Taught in: notebook 04.
+    One row per number of labels: regime, its mean score, that from scratch, and "beats scratch", in how many of the
+    seeds it is ahead of the run from scratch with the same seed; "–" for scratch itself. Raises `CourseError` for an
+    unknown target. Taught in: notebook 04.
     """
     require_choice("target", target, TARGETS)
     rows = _read() if rows is None else rows
@@ -57,6 +57,7 @@ def winners(target: str = "smile", rows: pd.DataFrame | None = None) -> pd.DataF
         scores = part.pivot(index="seed", columns="regime", values="score")
         means = scores.mean()
         best = (up * means).idxmax()
-        better = int((up * (scores[best] - scores[SCRATCH]) > 0).sum())
-        found.append((labels, best, means[best], means[SCRATCH], better, len(scores)))
-    return pd.DataFrame(found, columns=["labels", "regime", "mean", "scratch", "better", "seeds"])
+        ahead = int((up * (scores[best] - scores[SCRATCH]) > 0).sum())
+        beats = "–" if best == SCRATCH else f"{ahead} of {len(scores)}"
+        found.append((labels, best, means[best], means[SCRATCH], beats))
+    return pd.DataFrame(found, columns=["labels", "regime", "mean", "scratch", "beats scratch"])

@@ -41,8 +41,11 @@ def _own() -> dict[str, Tensor]:
 
 
 def _expected_sum(path: Path) -> str:
-    sums = dict(reversed(line.split()) for line in (path.parent / "SHA256SUMS").read_text("utf-8").splitlines())
-    return sums[path.name]
+    sums = path.with_name("SHA256SUMS")
+    try:
+        return dict(reversed(line.split()) for line in sums.read_text("utf-8").splitlines())[path.name]
+    except (OSError, KeyError, ValueError):
+        raise CourseError(f"{sums} has no checksum of {path.name}: put the kit's file back.") from None
 
 
 def _parse(path: Path, checksum: str | None = None) -> dict[str, Tensor]:

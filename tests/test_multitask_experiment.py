@@ -39,8 +39,10 @@ def short():
     ({"tasks": ()}, "one or more of"), ({"tasks": ("smile", "height")}, "a task must be"),
     ({"tasks": 3}, "one or more of"),
     ({"labels": (1, 2)}, "a number for each"), ({"labels": {"height": 1}}, "a task of labels"),
-    ({"labels": {"age": 1.5}}, "labels must be"), ({"weights": {"age": -1}}, "weights must be"),
-    ({"weights": {"age": float("nan")}}, "weights must be"), ({"weights": 1}, "a number for each"),
+    ({"labels": {"age": 1.5}}, "labels of age must be"), ({"weights": {"age": -1}}, "weights of age must be"),
+    ({"weights": {"age": float("nan")}}, "weights of age must be"), ({"weights": 1}, "a number for each"),
+    ({"weights": (0, 0, 0, 1)}, "Nothing would be learned"), ({"labels": (0, 0, 0, 0)}, "Nothing would be learned"),
+    ({"tasks": ("smile", "age"), "labels": {"smile": 0}, "weights": {"age": 0}}, "Nothing would be learned"),
     ({"unit": "months"}, "unit must be"), ({"balance": "fair"}, "balance must be"), ({"channels": 1}, "channels"),
     ({"noise": 101}, "noise"), ({"strength": 1}, "no setting strength"),
 ])  # fmt: skip
@@ -196,10 +198,14 @@ def test_a_run_has_curves_cosines_and_weights(short):
     assert "smile (40 labels)" in repr(short)
 
 
-def test_no_labels_at_all_is_no_error():
-    nothing = run(progress=False, **SHORT | {"labels": (0, 0, 0, 0), "tasks": TASKS, "balance": "uncertainty"})
-    assert nothing.finished
-    assert torch.equal(nothing.weights()[0], nothing.weights()[-1])
+def test_a_task_without_any_label_is_not_heard_and_has_no_score():
+    found = run(progress=False, **SHORT | {"labels": {"smile": 0}, "tasks": TASKS, "balance": "uncertainty"})
+    smile = found.table().set_index("task").loc["smile"]
+    assert smile[["together", "alone", "gain"]].isna().all()
+    assert found.table()["together"].notna().sum() == 3
+    for probe in (found.probes[0], found.probes[-1], start(found.config)):
+        assert probe.weights[0] == probe.gradient_shares()[0] == probe.loss_shares()[0] == 0
+        assert (probe.gradient_shares()[1:] > 0).all()
 
 
 def test_uncertainty_takes_a_loss_in_years_down():

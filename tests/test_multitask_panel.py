@@ -49,6 +49,19 @@ def test_every_control_reaches_the_run(panel):
     assert panel.result.config == expected
 
 
+def test_weights_can_be_set_where_they_count(panel):
+    def disabled():
+        return {panel.controls[weight_of(task)].disabled for task in TASKS}
+
+    assert disabled() == {False}
+    panel.controls["balance"].value = "uncertainty"
+    assert disabled() == {True}
+    panel.named.value = "age in years"
+    assert disabled() == {False}
+    panel.named.value = "years, uncertainty"
+    assert disabled() == {True}
+
+
 def test_state_makes_the_same_panel_again(panel):
     panel.controls["age_weight"].value = 0.01
     panel.controls["coin"].value = True

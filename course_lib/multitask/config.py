@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from course_lib import config
 from course_lib.errors import CourseError, require_choice, require_integer, require_number
@@ -47,12 +48,14 @@ class Config(config.Config):
     def __post_init__(self):
         self.integer("n_train", 100, MOST_FACES)
         self.put("tasks", self._chosen())
-        labels = self._by_task("labels", LABELS)
-        self.put("labels", tuple(min(self.n_train, require_integer("labels", n, 0, MOST_FACES)) for n in labels))
-        weights = self._by_task("weights", WEIGHTS)
-        self.put("weights", tuple(require_number("weights", w, 0, 10_000) for w in weights))
+        labels = self._by_task("labels", LABELS, partial(require_integer, low=0, high=MOST_FACES))
+        self.put("labels", tuple(min(self.n_train, n) for n in labels))
+        self.put("weights", self._by_task("weights", WEIGHTS, partial(require_number, low=0, high=10_000)))
         self.choose("unit", UNITS)
         self.choose("balance", BALANCES)
+        weighed = self.balance == "weights"
+        if not any(self.labels[i] and (self.weights[i] or not weighed) for i in self.columns()):
+            raise CourseError("Nothing would be learned: at least one task needs labels, and a weight above 0.")
         self.integer("channels", 4, 128)
         self.integer("noise", 0, 100)
         self.integer("epochs", 1, 100)
@@ -69,15 +72,15 @@ class Config(config.Config):
             require_choice("a task", task, TASKS)
         return tuple(task for task in TASKS if task in tasks)
 
-    def _by_task(self, name: str, default: tuple) -> tuple:
+    def _by_task(self, name: str, default: tuple, require: Callable[[str, object], float]) -> tuple:
         given = getattr(self, name)
         if isinstance(given, Mapping):
             for task in given:
                 require_choice(f"a task of {name}", task, TASKS)
-            return tuple(given.get(task, usual) for task, usual in zip(TASKS, default, strict=True))
+            given = [given.get(task, usual) for task, usual in zip(TASKS, default, strict=True)]
         if not isinstance(given, tuple | list) or len(given) != len(TASKS):
             raise CourseError(f"{name} must be a number for each of {', '.join(TASKS)}; they were {given!r}.")
-        return tuple(given)
+        return tuple(require(f"{name} of {task}", number) for task, number in zip(TASKS, given, strict=True))
 
     def columns(self) -> list[int]:
         """Return where the tasks of this run stand among `TASKS`."""

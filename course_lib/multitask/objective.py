@@ -39,7 +39,7 @@ class Probe:
         return _shares(self.weights * self.loss)
 
     def gradient_shares(self) -> Tensor:
-        """Return each task's share of the lengths of the weighted gradients, float [T]."""
+        """Return each task's share of the lengths of the weighted gradients, float [T]; NaN where all are zero."""
         return _shares(self.weights * self.norm)
 
 
@@ -83,7 +83,7 @@ class Together(Objective):
     def counted(self) -> Tensor:
         """Return what the loss of each task of this run is multiplied by now, float [T]."""
         weights = self.uncertainty.weights() if self.uncertainty else self.weights
-        return weights.detach()[self.columns].clone()
+        return heard(self.config, weights.detach())
 
     def probe(self, step: int) -> Probe:
         """Return how the tasks pull at the trunk now; changes nothing, the norms' running means included."""
@@ -113,7 +113,12 @@ def start(config: Config) -> Probe:
     """Return how the tasks pull at the trunk before the first step. Taught in: notebook 05."""
     weights = Uncertainty().weights().detach() if config.balance == "uncertainty" else torch.tensor(config.weights)
     usual = {"weights": Config.weights, "labels": Config.labels, "balance": Config.balance}
-    return replace(_first_pulls(replace(config, **usual)), weights=weights[config.columns()])
+    return replace(_first_pulls(replace(config, **usual)), weights=heard(config, weights))
+
+
+def heard(config: Config, weights: Tensor) -> Tensor:
+    """Return the weights float [4] of the tasks of ``config``, float [T]: 0 for one of which no face has a label."""
+    return (weights * (torch.tensor(config.labels) > 0))[config.columns()]
 
 
 @lru_cache(maxsize=32)

@@ -46,6 +46,7 @@ class MultitaskPanel(LivePanel):
     def __init__(self, config: Config, *, hide: Iterable[str] = ()):
         super().__init__(config, make_controls(config), hide=hide)
         self.fixed = {name: value for name, value in self.fixed.items() if name not in ("tasks", "labels", "weights")}
+        self._offer_weights()
 
     # --- state ---
 
@@ -73,6 +74,7 @@ class MultitaskPanel(LivePanel):
             self.say("A network must learn something: this is the last task.")
             return
         super().moved(control)
+        self._offer_weights()
 
     def headline(self, result: Result) -> str:
         if not result.evaluations:
@@ -83,6 +85,11 @@ class MultitaskPanel(LivePanel):
         return f"{begin}. {row['task']}: {row['together']:.3g}{unit} together, {row['alone']:.3g} alone."
 
     # --- inside ---
+
+    def _offer_weights(self) -> None:
+        """Let the weights be set only where they count."""
+        for task in TASKS:
+            self.controls[weight_of(task)].disabled = self.controls["balance"].value == "uncertainty"
 
     def above(self) -> list[widgets.Widget]:
         """Return the grid of tasks: a row for each, with its switch, its labels and its weight."""

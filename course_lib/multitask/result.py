@@ -74,11 +74,12 @@ class Result(RunSoFar):
 
     def _row(self, task: str) -> dict[str, object]:
         now, config = self.evaluations[-1], self.config
-        together = now.score(config, task)
-        alone = now.score(config, task, task) if task in now.said else float("nan")
+        labels, unknown = config.labels[TASKS.index(task)], float("nan")
+        together = now.score(config, task) if labels else unknown
+        alone = now.score(config, task, task) if labels and task in now.said else unknown
         gain = alone - together if task == "age" else together - alone
         return {
-            "task": task, "labels": config.labels[TASKS.index(task)], "measure": MEASURES[task],
+            "task": task, "labels": labels, "measure": MEASURES[task],
             "n": len(now.said[TOGETHER]), "together": together, "alone": alone, "gain": gain,
         }  # fmt: skip
 

@@ -61,6 +61,10 @@ def mean_over_the_whole_batch(said, labels, *, age_weight=0.5):
     return _summed(*_each(said, labels.nan_to_num(0.0)), labels.isfinite(), age_weight, n=len(said))
 
 
+def half_the_squared_error(said, labels, *, age_weight=0.5):
+    return _summed(*_each(said, labels.nan_to_num(0.0)), labels.isfinite(), age_weight / 2)
+
+
 def times_zero(said, labels, *, age_weight=0.5):
     there = labels.isfinite()
     losses = torch.stack(_each(said, labels), 1) * there
@@ -153,6 +157,10 @@ SUMMED_LOSS = Exercise(
             mean_over_the_whole_batch,
             "You divide by the number of all faces in the batch. A task with few labels then counts for almost "
             "nothing: whose mean is asked for?",
+        ),
+        Misconception(
+            half_the_squared_error,
+            "The age counts half of what it should: its loss is the squared error itself, not half of it.",
         ),
         Misconception(
             times_zero,

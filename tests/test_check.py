@@ -21,6 +21,7 @@ from course_lib.grading import book, check, example, identify, progress, solutio
 
 module = importlib.import_module("course_lib.grading.check")  # the name is the function's
 IDS = list(book.titles())
+NETWORKS = ("04.1", "04.2", "04.5")  # ask for a network, where the others ask for numbers
 
 
 @pytest.fixture
@@ -239,7 +240,7 @@ def test_a_function_that_replaces_standard_output_replaces_it_for_itself(said):
     assert said(check, "07.2", group_gaps).startswith("✓")
 
 
-@pytest.mark.parametrize("id", [id for id in IDS if not book.exercise(id).trial])
+@pytest.mark.parametrize("id", [id for id in IDS if not book.exercise(id).trial and id not in NETWORKS])
 def test_no_verdict_holds_a_number_of_the_right_answer(id, said):
     def nearly(alter):
         def function(*arguments):

@@ -113,10 +113,20 @@ class Browser:
     def until(self, condition: str | Callable[[], bool], timeout: float) -> None:
         """Wait until a JavaScript or Python condition holds."""
         end = time.monotonic() + timeout
-        while not (self.page.evaluate(condition) if isinstance(condition, str) else condition()):
+        while not (self._holds(condition) if isinstance(condition, str) else condition()):
             if time.monotonic() > end:
                 raise TimeoutError(f"not true after {timeout} s: {condition}")
             self.page.wait_for_timeout(20)
+
+    def _holds(self, condition: str) -> bool:
+        from playwright.sync_api import Error
+
+        try:
+            return bool(self.page.evaluate(condition))
+        except Error as error:
+            if "garbage collected" not in str(error):
+                raise
+            return False  # a busy page lost the answer: it is asked again
 
     def text(self, selector: str) -> str:
         """Return the visible text of the first element that matches."""

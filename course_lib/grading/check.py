@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from course_lib.errors import CourseError
 from course_lib.grading import book
 from course_lib.grading.call import Outcome, call, describe, file_of, hushed
@@ -34,8 +36,8 @@ def check(id: str, function: Callable) -> None:
     id: such as "07.1"; function: the function itself, without parentheses. Taught in: every notebook's exercises.
     """
     try:
-        sheet = book.visible(id, _student)
-        verdict = examine(sheet, function)
+        with torch.random.fork_rng(devices=[]):  # a new layer draws from the notebook's own generator
+            verdict = examine(book.visible(id, _student), function)
     except CourseError as error:
         return show(str(error), f"<b>{html.escape(str(error))}</b>", AMBER)
     _verdicts[id] = verdict

@@ -1,0 +1,66 @@
+"""The grids of the Biased MNIST paper and of the four groups: their runs, and what a method is told in them."""
+
+import pytest
+import torch
+
+from course_lib.data import biased_mnist
+from course_lib.data.biased_mnist import OWN, VARIABLES
+from course_lib.fairness.methods import METHODS as FAIR
+from course_lib.mitigation.methods import METHODS
+from course_lib.study import Order, four_groups
+from course_lib.study import biased_mnist as grids
+from course_lib.training import finish
+
+NAMES = list(VARIABLES)
+
+
+def test_each_grid_has_each_run_once():
+    rows = Order("biased-mnist-table1", seeds=2).plan()
+    assert len({tuple(row.values()) for row in rows}) == len(rows) == 2 * (5 * 7 + 3)
+    assert {row["strength"] for row in rows} == {0.7}
+    assert len(Order("biased-mnist-strength", seeds=1).plan()) == 8 * len(grids.STRENGTHS)
+    counts = {row["explicit"].count("+") + 1 for row in Order("biased-mnist-explicit-count").plan() if row["explicit"]}
+    assert counts == set(grids.COUNTS)
+    assert len(Order("four-groups", seeds=1).plan()) == len(FAIR) * len(four_groups.WEIGHT_DECAYS)
+
+
+def test_only_methods_that_are_told_something_have_an_explicit_variable():
+    for row in Order("biased-mnist-table1", seeds=1).plan():
+        assert bool(row["explicit"]) == (METHODS[row["method"]].knows == "bias labels")
+
+
+def test_a_preset_decides_the_size_and_is_the_first_one_by_default():
+    assert Order("biased-mnist-table1").plan()[0]["preset"] == "laptop"
+    paper = Order("biased-mnist-table1", preset="paper").plan()[0]
+    assert (paper["n_train"], paper["epochs"]) == (50_000, 30)
+
+
+@pytest.mark.parametrize("names", [NAMES[:1], NAMES[2:5], NAMES], ids=["one", "three", "all"])
+def test_told_are_the_values_of_one_variable_or_who_is_in_the_majority_of_several(names):
+    data = biased_mnist.make("bundled", "train", 0.7, 200, 3, 8)
+    bias, values = grids.told(data, "+".join(names), by_value=False)
+    assert values == 2 ** len(names)
+    for i in range(len(data)):
+        own = [int(data.values[i, NAMES.index(n)] == OWN[data.labels[i], NAMES.index(n)]) for n in names]
+        assert bias[i] == sum(bit << k for k, bit in enumerate(own))
+    bias, values = grids.told(data, names[0], by_value=True)
+    assert values == 10
+    assert torch.equal(bias, data.values[:, NAMES.index(names[0])])
+    assert grids.told(data, "", by_value=True) == (None, 1)
+
+
+def test_a_run_says_how_each_group_is_read_and_is_measured_again_the_same():
+    row = {**Order("biased-mnist-explicit-count", seeds=1).plan()[-3], "n_train": 200, "epochs": 1}
+    first, again = (finish(grids.measure_by_majority(row, "cpu")) for _ in range(2))
+    assert first == again
+    for name in NAMES:
+        assert first[f"{name} majority n"] + first[f"{name} minority n"] == grids.PRESETS["laptop"].n_test
+
+
+def test_the_four_groups_have_an_accuracy_each():
+    row = {**Order("four-groups", seeds=1).plan()[0], "n_train": 200, "epochs": 1}
+    found = finish(four_groups.measure(row))
+    four = [found[name] for name in four_groups.GROUPS]
+    assert found["worst"] == min(four)
+    assert found["mean"] == pytest.approx(sum(four) / 4, abs=1e-4)
+    assert found["n"] == 2000

@@ -100,6 +100,16 @@ def test_a_run_that_fails_is_named_and_ends_no_other(tmp_path, monkeypatch):
     assert values(tmp_path / "out.csv") == {1: 1, 3: 9}
 
 
+def test_runs_of_another_table_are_taken_over_and_none_that_is_not_wanted(quick, tmp_path):
+    other = engine.run(Order("augmentation", seeds=3), tmp_path / "other.csv")
+    done = len(list(quick.iterdir()))
+    path = engine.run(Order("augmentation", seeds=2), tmp_path / "out.csv", reuse=[other])
+    assert len(list(quick.iterdir())) == done == 3
+    assert path.read_text().splitlines() == other.read_text().splitlines()[:3]
+    with pytest.raises(CourseError, match=r"There is no file .*none\.csv\."):
+        engine.run(Order("augmentation"), tmp_path / "new.csv", reuse=[tmp_path / "none.csv"])
+
+
 def test_only_takes_the_runs_that_are_named(tmp_path):
     path = engine.run(order(seeds=9, only=("seed=4",)), tmp_path / "out.csv")
     assert values(path) == {4: 16}

@@ -5,6 +5,7 @@ import torch
 
 from course_lib.data import biased_mnist
 from course_lib.data.biased_mnist import OWN, VARIABLES
+from course_lib.errors import CourseError
 from course_lib.fairness.methods import METHODS as FAIR
 from course_lib.mitigation.methods import METHODS
 from course_lib.study import Order, four_groups
@@ -38,23 +39,44 @@ def test_a_preset_decides_the_size_and_is_the_first_one_by_default():
 @pytest.mark.parametrize("names", [NAMES[:1], NAMES[2:5], NAMES], ids=["one", "three", "all"])
 def test_told_are_the_values_of_one_variable_or_who_is_in_the_majority_of_several(names):
     data = biased_mnist.make("bundled", "train", 0.7, 200, 3, 8)
-    bias, values = grids.told(data, "+".join(names), by_value=False)
+    bias, values = grids.labels_told(data, "+".join(names), "majority")
     assert values == 2 ** len(names)
     for i in range(len(data)):
         own = [int(data.values[i, NAMES.index(n)] == OWN[data.labels[i], NAMES.index(n)]) for n in names]
         assert bias[i] == sum(bit << k for k, bit in enumerate(own))
-    bias, values = grids.told(data, names[0], by_value=True)
+    bias, values = grids.labels_told(data, names[0], "value")
     assert values == 10
     assert torch.equal(bias, data.values[:, NAMES.index(names[0])])
-    assert grids.told(data, "", by_value=True) == (None, 1)
+    assert grids.labels_told(data, "", "") == (None, 1)
 
 
 def test_a_run_says_how_each_group_is_read_and_is_measured_again_the_same():
     row = {**Order("biased-mnist-explicit-count", seeds=1).plan()[-3], "n_train": 200, "epochs": 1}
-    first, again = (finish(grids.measure_by_majority(row, "cpu")) for _ in range(2))
+    first, again = (finish(grids.measure(row, "cpu")) for _ in range(2))
     assert first == again
     for name in NAMES:
         assert first[f"{name} majority n"] + first[f"{name} minority n"] == grids.PRESETS["laptop"].n_test
+
+
+def test_held_out_digits_are_none_of_those_that_are_trained_on_and_unbiased():
+    train = biased_mnist.make("bundled", "train", 0.9, 900, 4, 8)
+    held = grids.held_out("bundled", 900, 397, 4, 8, "cpu")
+    assert len(held) == len(held.images) == 397
+    seen = {digit.numpy().tobytes() for digit in train.digits}
+    assert sum(digit.numpy().tobytes() in seen for digit in held.digits) <= 3  # but for true duplicates
+    assert held.majority.float().mean() == pytest.approx(0.1, abs=0.03)
+    assert torch.equal(held.majority, biased_mnist.majority(held.labels, held.values))
+    with pytest.raises(CourseError, match="needs 30,000 different digits, 10,000 of them held out, and bundled has"):
+        finish(grids.measure(Order("biased-mnist-search", seeds=1).plan()[0], "cpu"))
+
+
+def test_the_search_differs_in_the_learning_rate_only_and_sees_no_test_image():
+    rows = Order("biased-mnist-search", seeds=2).plan()
+    assert {row["lr"] for row in rows} == set(grids.RATES)
+    assert {row["tested_on"] for row in rows} == {"held out"}
+    assert len({tuple(v for k, v in row.items() if k not in ("lr", "seed")) for row in rows}) == 1
+    for name in ("table1", "strength", "explicit-count"):
+        assert {row["tested_on"] for row in Order(f"biased-mnist-{name}").plan()} == {"test"}
 
 
 def test_the_four_groups_have_an_accuracy_each():

@@ -6,6 +6,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -76,8 +77,8 @@ def _ours(data: biased_mnist.BiasedMNIST, preset: Preset, device: str, steps: in
     next(training)
 
     def train() -> None:
-        for _ in range(steps):
-            next(training)
+        for _ in islice(training, steps):
+            pass
 
     return train
 
@@ -95,8 +96,7 @@ def _theirs(data: Jpegs, preset: Preset, device: str, steps: int) -> Callable[[]
     drawn = batches()
 
     def train() -> None:
-        for _ in range(steps):
-            batch = next(drawn)
+        for batch in islice(drawn, steps):
             optimizer.zero_grad()
             logits = network(batch["x"].to(device, memory_format=torch.channels_last))
             F.cross_entropy(logits, batch["y"].to(device)).backward()

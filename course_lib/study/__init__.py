@@ -18,8 +18,9 @@ STUDIES = {
     "augmentation": "augmentation:STUDY",  # lesson 03's claim
     "augmentation-search": "augmentation:SEARCH",  # how its settings were chosen
     "biased-mnist-explicit-count": "biased_mnist:EXPLICIT_COUNT",  # figure 5 of the paper
-    "biased-mnist-strength": "biased_mnist:STRENGTH",  # figure 3
-    "biased-mnist-table1": "biased_mnist:TABLE1",
+    "biased-mnist-search": "biased_mnist:SEARCH",  # how the learning rate of the preset "laptop" was chosen
+    "biased-mnist-strength": "biased_mnist:STRENGTH",
+    "biased-mnist-table1": "biased_mnist:TABLE1",  # and figure 3
     "four-groups": "four_groups:STUDY",  # lesson 06: every method with every weight decay
     "multitask": "multitask:STUDY",  # lesson 05: what each other task does to the smile
     "transfer": "transfer:STUDY",  # lesson 04: each regime against the number of labels

@@ -27,6 +27,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     study.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
     study.add_argument("--dask", default="", metavar="ADDRESS", help="use this Dask cluster (tcp://HOST:8786)")
     study.add_argument("--track", default="", metavar="TOOL", help="mirror the runs to mlflow or tensorboard")
+    study.add_argument(
+        "--reuse", action="append", type=Path, default=[], metavar="FILE",
+        help="take over the runs that this table of another study has already; repeatable",
+    )  # fmt: skip
     study.add_argument("--out", type=Path, metavar="FILE", help="CSV file (default: study_NAME_S.csv)")
     study.set_defaults(run=run, extras=())
 
@@ -42,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     from course_lib.study import engine
 
     try:
-        path = engine.run(order_of(options), options.out, options.track)
+        path = engine.run(order_of(options), options.out, options.track, options.reuse)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Stopped: the same command goes on where it was.") from None
     print(f"{path} holds every run.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +20,23 @@ from course_lib.study.track import track
 BAR = "{desc}: {percentage:3.0f}% of {total:.0f} runs |{bar}| {elapsed}, {remaining} left"
 
 
-def run(order: Order, out: Path | None = None, tracker: str = "") -> Path:
+def run(order: Order, out: Path | None = None, tracker: str = "", reuse: Iterable[Path] = ()) -> Path:
     """Do what is missing of a study and return the table with its rows (default: `Order.file_name`, here).
 
     Each finished run is kept in the folder OUT.rows until the table is written, which happens at the end, also of
     a study that is stopped or that fails; a row that is in the table or in the folder is not done again.
-    ``tracker``: mirror the runs to "mlflow" or "tensorboard". Raises `CourseError` for what cannot be done; a run
+    ``tracker``: mirror the runs to "mlflow" or "tensorboard". ``reuse``: tables of other studies, whose rows are
+    taken over where their configuration is one that is wanted here. Raises `CourseError` for what cannot be done; a run
     that fails does not end the others.
     """
     plan, device = order.plan(), order.chosen_device()
     path = Path(out) if out else Path(order.file_name())
-    table = read_table(path, plan[0])
+    tables = [row for other in reuse for row in read_table(other, plan[0], must_exist=True)]
+    wanted = {key(configuration) for configuration in plan}
+    found = {name: row for row in tables if (name := _key(row, plan[0])) in wanted}
+    table = {_key(row, plan[0]): row for row in read_table(path, plan[0])}
     with Folder(path.with_name(path.name + ".rows"), order.name) as folder, track(tracker, order.name, path) as mirror:
-        rows = {key({name: row[name] for name in plan[0]}): row for row in table} | folder.read()
+        rows = found | table | folder.read()
         todo = [configuration for configuration in plan if key(configuration) not in rows]
         failed = []
         try:
@@ -45,11 +49,15 @@ def run(order: Order, out: Path | None = None, tracker: str = "") -> Path:
                 mirror(configuration, row)
         finally:
             if rows:
-                wanted = [key(configuration) for configuration in plan]
-                write_table(path, [rows.pop(name) for name in wanted if name in rows] + list(rows.values()))
+                planned = [key(configuration) for configuration in plan]
+                write_table(path, [rows.pop(name) for name in planned if name in rows] + list(rows.values()))
     if failed:
         raise CourseError(f"{len(failed)} of {len(plan)} runs failed, the first, {failed[0][0]}: {failed[0][1]}")
     return path
+
+
+def _key(row: Row, configuration: Row) -> str:
+    return key({name: row[name] for name in configuration})
 
 
 def _measured(order: Order, device: str, todo: list[Row]) -> Iterator[tuple[Row, Row | CourseError]]:

@@ -116,12 +116,14 @@ def replace(path: Path, text: str) -> None:
         raise
 
 
-def read_table(path: Path, configuration: Row) -> list[Row]:
-    """Return the rows of a study's table, as texts; none if there is no file.
+def read_table(path: Path, configuration: Row, must_exist: bool = False) -> list[Row]:
+    """Return the rows of a study's table, as texts; none if there is no file and it need not exist.
 
     Raises `CourseError` if it lacks a column of ``configuration``: then it is something else.
     """
     if not path.exists():
+        if must_exist:
+            raise CourseError(f"There is no file {path}.")
         return []
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)

@@ -32,7 +32,7 @@ from course_lib.training import Progress, TrainingSet, fit
 PAPERS = ("StdM", "UpWt", "GDRO", "RUBi", "LNL", "IRMv1", "LFF", "SD")  # the methods of the paper
 STRENGTHS = (0.1, 0.5, 0.7, 1.0)
 COUNTS = (1, 3, 7)
-RATES = (3e-3, 1e-2, 3e-2, 1e-1)  # that the search tries
+RATES = (3e-3, 1e-2, 3e-2, 1e-1, 3e-1)  # that the search tries
 ORDER = tuple(VARIABLES)  # of the explicit variables, when a method is told the first k
 SHAPE = "distractor_shape"  # what a method is told where it is told one variable only
 

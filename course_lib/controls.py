@@ -63,7 +63,12 @@ def _steps(
     name: str, value: float, steps: Iterable[float], low: float, high: float, tooltip: str
 ) -> widgets.SelectionSlider:
     # Not a FloatLogSlider: in the browser that moves a value which it is given to the nearest of its own steps.
-    options = [(f"{step:g}", step) for step in sorted({step for step in steps if low <= step <= high} | {value})]
+    return stepped(name, value, sorted({step for step in steps if low <= step <= high} | {value}), tooltip)
+
+
+def stepped(name: str, value: float, steps: Iterable[float], tooltip: str) -> widgets.SelectionSlider:
+    """Return a slider over these numbers only, of which ``value`` is one."""
+    options = [(f"{step:g}", step) for step in steps]
     return widgets.SelectionSlider(options=options, value=value, description=name, tooltip=tooltip, **STYLE)
 
 

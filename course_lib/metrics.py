@@ -34,6 +34,24 @@ def t95(freedom: int) -> float:
     return float(t.ppf(0.975, freedom))
 
 
+def spearman(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, float]:
+    """Return Spearman's rank correlation of two sequences [n], n of at least 4, and the ends of its 95 % interval.
+
+    The interval is that of D. G. Bonett and T. A. Wright, Psychometrika 65 (2000): Fisher's transformation with the
+    variance (1 + r^2 / 2) / (n - 3). A correlation of 1 is taken as half a step below it there: n points in the same
+    order do not prove that all would be. Raises `CourseError` for sequences that differ in length or are too short.
+    """
+    x, y = pd.Series(x, dtype=float), pd.Series(y, dtype=float)
+    n = len(x)
+    if n != len(y) or n < 4:
+        raise CourseError(f"A rank correlation needs two sequences of the same length, 4 or more: {n} and {len(y)}.")
+    r = float(x.rank().corr(y.rank()))
+    most = 1 - 6 / (n * (n * n - 1))
+    z = np.arctanh(np.clip(r, -most, most))
+    half = Z95 * np.sqrt((1 + r * r / 2) / (n - 3))
+    return r, float(np.tanh(z - half)), float(np.tanh(z + half))
+
+
 def accuracy_table(correct: Sequence[int], n: Sequence[int]) -> pd.DataFrame:
     """Return columns n, accuracy, low, high for groups with ``correct`` right answers out of ``n``.
 

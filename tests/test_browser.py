@@ -164,6 +164,26 @@ ANSWERS = {  # what a student tries -> what the box begins with
 }
 
 
+def test_the_stored_study_answers_every_control_and_trains_nothing(lab):
+    open_panel(lab, "from course_lib import mitigation\npanel = mitigation.stored.panel()\npanel", "stored")
+    cells = lab.page.locator(".jp-Notebook .jp-Cell").count()
+    assert alt(lab, "stored").startswith("UpWt (told the distractor shape) · bias strength 0.7 · MNIST · stored runs")
+    press_slider(lab, "strength", key="ArrowLeft", picture="stored")
+    lab.until(lambda: "bias strength 0.5" in alt(lab, "stored"), 10)
+    press_field(lab, "explicit", "ArrowUp")
+    lab.until(lambda: "Not stored" in lab.text(".course-status"), 10)
+    shoot(lab, "stored_nothing")
+    press_slider(lab, "strength", picture="stored")
+    lab.until(lambda: alt(lab, "stored").startswith("UpWt (told the digit position) · bias strength 0.7"), 10)
+    press_field(lab, "method", "ArrowUp")
+    lab.until(lambda: alt(lab, "stored").startswith("StdM · bias strength 0.7"), 10)
+    assert lab.page.locator(".course-explicit select").is_disabled()
+    assert lab.text(".course-status").startswith("StdM · bias strength 0.7")
+    assert not lab.page.locator("button.jupyter-button", has_text="Run").count()
+    assert lab.page.locator(".jp-Notebook .jp-Cell").count() == cells  # no key went to the notebook
+    shoot(lab, "stored")
+
+
 def test_checks_answer_in_boxes_that_can_be_read(lab):
     cells = ["import torch\nfrom course_lib.grading import check, progress"]
     for answer in ANSWERS:

@@ -39,6 +39,7 @@ DRAGS = (
     Drag("06 applicant", "fairness.interview_panel()", "applicant", "faces", "<= 150"),
     Drag("06 repair", "fairness.regression_panel(bound=12.5)", "strength", "repair", "<= 150"),
     Drag("06 bound", "fairness.regression_panel(bound=12.0)", "bound", "errors", "<= 150"),
+    Drag("07 stored study", "mitigation.stored.panel()", "strength", "stored", "<= 100"),
 )
 
 

@@ -1,8 +1,10 @@
 """Lesson 07: bias mitigation on Biased MNIST. ``from course_lib import mitigation`` brings it all.
 
-``mitigation.panel()`` opens the lab; ``run`` and the ``plot_`` functions do the same without it.
+``mitigation.panel()`` opens the lab; ``run`` and the ``plot_`` functions do the same without it. ``mitigation.stored``
+holds the runs that take hours, with a panel of its own.
 """
 
+from course_lib.mitigation import stored
 from course_lib.mitigation.config import Config
 from course_lib.mitigation.experiment import run, stream
 from course_lib.mitigation.methods import METHODS, Method, Setting
@@ -10,9 +12,8 @@ from course_lib.mitigation.panel import panel
 from course_lib.mitigation.plots import plot_groups, plot_iosm, plot_mmd, plot_training
 from course_lib.mitigation.result import Evaluation, Result
 from course_lib.mitigation.sheet import plot_sheet
-from course_lib.mitigation.stored import three_seeds
 
 __all__ = [
     "METHODS", "Config", "Evaluation", "Method", "Result", "Setting", "panel", "plot_groups", "plot_iosm",
-    "plot_mmd", "plot_sheet", "plot_training", "run", "stream", "three_seeds",
+    "plot_mmd", "plot_sheet", "plot_training", "run", "stored", "stream",
 ]  # fmt: skip

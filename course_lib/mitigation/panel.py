@@ -23,6 +23,7 @@ from course_lib.mitigation.experiment import prepare, standard_of, stream
 from course_lib.mitigation.methods import METHODS, Setting
 from course_lib.mitigation.result import Result
 from course_lib.mitigation.sheet import sheet_pixels
+from course_lib.mitigation.stored.results import Stored
 from course_lib.panel import Panel, Picture
 from course_lib.plotting import encode_png
 
@@ -95,7 +96,8 @@ class BiasPanel(Panel):
 
     def static(self) -> Figure:
         """Return a plain figure of the panel as it stands, for slides and documents."""
-        return plots.static_figure(self._samples(), self.result)
+        beside = Stored.beside(self.result.config) if self.result else None
+        return plots.static_figure(self._samples(), self.result, beside)
 
     # --- what the frame calls ---
 
@@ -178,7 +180,7 @@ class BiasPanel(Panel):
         return biased_mnist.make(source, "train", self.strengths, 200, seed, cell=17)
 
     def _draw(self, result: Result) -> None:
-        self.run_picture.update(result)
+        self.run_picture.update(result, Stored.beside(result.config))
         png, text = self.run_picture.png(), plots.describe(result)
 
         def show() -> None:

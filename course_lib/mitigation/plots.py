@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import matplotlib as mpl
 import numpy as np
@@ -39,6 +40,14 @@ TITLES = [variable.title for variable in VARIABLES.values()]
 ROWS = np.arange(len(TITLES))
 
 
+class Beside(Protocol):
+    """Stored runs at the setting of a live one: their unbiased accuracies, [seeds], and their mean MMDs."""
+
+    accuracies: np.ndarray
+
+    def mmd(self) -> pd.DataFrame: ...
+
+
 class CurvePlot:
     """Loss of each step (smoothed) and unbiased accuracy of each evaluation, over the steps."""
 
@@ -54,13 +63,14 @@ class CurvePlot:
         self.chance = ax.axhline(0.1, color="black", lw=0.6, ls=":", animated=animated)
         self.text = ax.text(0.03, 0.97, "", transform=ax.transAxes, va="top", animated=animated)
 
-    def update(self, result: Result) -> bool:
+    def update(self, result: Result, beside: Beside | None = None) -> bool:
         """Show ``result``; return whether anything but the moving parts has changed."""
         losses = smooth(result.losses)
         self.loss.set_data(np.arange(1, len(losses) + 1), losses)
         evaluations = result.evaluations
         self.accuracy.set_data([e.step for e in evaluations], [e.unbiased for e in evaluations])
-        self.text.set_text(f"unbiased accuracy {result.unbiased_accuracy:.3f}" if evaluations else "")
+        text = f"unbiased accuracy {result.unbiased_accuracy:.3f}" if evaluations else ""
+        self.text.set_text(f"{text}\nstored study {beside.accuracies.mean():.3f}" if text and beside else text)
         top = max(3.0, 1.1 * float(np.max(losses, initial=0.0)))
         changed = self.ax.get_xlim() != (0, result.steps) or self.loss_ax.get_ylim() != (0, top)
         if changed:
@@ -90,7 +100,7 @@ class GroupsPlot:
             )
         ax.legend(loc="upper right", bbox_to_anchor=(1.02, 1.13), ncols=2, handletextpad=0.1, columnspacing=0.8)
 
-    def update(self, result: Result) -> bool:
+    def update(self, result: Result, beside: Beside | None = None) -> bool:
         """Show the latest evaluation of ``result``, if it has one; nothing but the moving parts changes."""
         if not result.evaluations:
             table = pd.DataFrame(np.nan, index=range(14), columns=["accuracy", "low", "high"])
@@ -120,6 +130,8 @@ class MMDPlot:
         self.zero = ax.axvline(0, color="black", lw=0.8, animated=animated)
         self.bars = ax.barh(ROWS, np.zeros(7), height=0.55, linewidth=0, animated=animated)
         self.intervals = ax.hlines(ROWS, np.nan, np.nan, color="#404040", lw=1, animated=animated)
+        (self.stored,) = ax.plot(np.full(7, np.nan), ROWS, "|", color="black", ms=11, mew=2, animated=animated)
+        self.text = ax.text(0.98, 0.01, "", transform=ax.transAxes, ha="right", fontsize=7.5, animated=animated)
         kinds = [
             Patch(facecolor=EXPLICIT, hatch="////", edgecolor="white", label="explicit"),
             Patch(facecolor=IMPLICIT, label="implicit"),
@@ -128,7 +140,7 @@ class MMDPlot:
             handles=kinds, loc="upper right", bbox_to_anchor=(1.02, 1.13), ncols=2, handlelength=1.2, columnspacing=0.8
         )
 
-    def update(self, result: Result) -> bool:
+    def update(self, result: Result, beside: Beside | None = None) -> bool:
         """Show the latest evaluation of ``result``, if it has one; return whether the axis has changed."""
         nothing = pd.DataFrame({"mmd": np.zeros(7), "low": np.nan, "high": np.nan})
         table = result.mmd() if result.evaluations else nothing
@@ -137,6 +149,8 @@ class MMDPlot:
             bar.set(width=width, color=EXPLICIT if explicit else IMPLICIT, edgecolor="white")
             bar.set_hatch("////" if explicit else "")
         self.intervals.set_segments(horizontal(table["low"], table["high"]))
+        self.stored.set_xdata(beside.mmd()["mmd"] if beside else np.full(7, np.nan))
+        self.text.set_text("black ticks: stored study" if beside else "")
         left = min(-0.4, float(table["low"].min()))
         changed = self.ax.get_xlim() != (left, 1)
         self.ax.set_xlim(left, 1)
@@ -206,9 +220,9 @@ class RunPicture(LiveFigure):
                     spine.set_animated(True)  # it stands in front of what moves
             self.title = self.figure.text(0.01, 0.96, "", fontsize=8.5, color="#404040", va="top")
 
-    def update(self, result: Result) -> None:
-        """Follow ``result``; what stands still is redrawn only when it has to be."""
-        changed = [plot.update(result) for plot in self.plots]
+    def update(self, result: Result, beside: Beside | None = None) -> None:
+        """Follow ``result``, with stored runs beside it; what stands still is redrawn only when it has to be."""
+        changed = [plot.update(result, beside) for plot in self.plots]
         text = caption(result.config)
         if any(changed) or text != self.title.get_text():
             self.title.set_text(text)
@@ -275,7 +289,7 @@ class IOSMPicture(LiveFigure):
             self.figure.legend(*axes[0].get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(0.71, 0.93))
 
 
-def static_figure(data: BiasedMNIST, result: Result | None) -> Figure:
+def static_figure(data: BiasedMNIST, result: Result | None, beside: Beside | None = None) -> Figure:
     """Return one plain figure of a panel: the sheet of samples, and the run if there is one."""
     picture = RunPicture(8.4, 5.6)
     with mpl.rc_context(STYLE):
@@ -286,7 +300,7 @@ def static_figure(data: BiasedMNIST, result: Result | None) -> Figure:
     if result is None:
         picture.title.set_text(f"training images, no run yet · {SOURCES[data.source]} · seed {data.seed}")
     else:
-        picture.update(result)
+        picture.update(result, beside)
     return picture.figure
 
 

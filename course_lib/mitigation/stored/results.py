@@ -1,0 +1,171 @@
+"""The runs of the stored study of Biased MNIST, as tidy tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from course_lib.config import Config
+from course_lib.data.biased_mnist import VARIABLES
+from course_lib.errors import CourseError, require_choice
+from course_lib.mitigation.config import Config as RunConfig
+from course_lib.mitigation.methods import METHODS
+from course_lib.mitigation.result import GROUPS
+
+FOLDER = Path(__file__).parents[3] / "data" / "studies"
+TABLES = ("table1", "strength", "explicit_count")
+STANDARD = "StdM"
+
+
+def runs() -> pd.DataFrame:
+    """Return one row for each stored run, in the order of the study: its configuration and what came out.
+
+    method, strength, explicit (the variables that it was told, joined by "+", or ""), told ("value", "majority" or
+    ""), seed, "unbiased accuracy"; "VARIABLE majority", "VARIABLE minority" and their n; with what it was made.
+    Made by ``python -m course_lib study biased-mnist-table1`` and others, see data/studies/README.md.
+    Taught in: notebook 07.
+    """
+    return _read(FOLDER).copy()
+
+
+@lru_cache(maxsize=2)
+def _read(folder: Path) -> pd.DataFrame:
+    tables = [pd.read_csv(path) for name in TABLES if (path := folder / f"biased_mnist_{name}.csv").exists()]
+    if not tables:
+        raise CourseError(f"There is no stored study in {folder}: take data/studies/ from the course's own copy.")
+    rows = pd.concat(tables, ignore_index=True)
+    rows[["explicit", "told"]] = rows[["explicit", "told"]].fillna("")
+    # What two tables share is one run.
+    return rows.drop_duplicates(["preset", "method", "strength", "explicit", "told", "seed"], ignore_index=True)
+
+
+def tidy(rows: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return one row for each run and variable: method, strength, explicit, told, seed, variable, kind, and numbers.
+
+    kind: "explicit" for a variable that the method was told, else "implicit"; majority, minority: accuracies; mmd:
+    their difference; "IOSM majority" and "IOSM minority": how much better than the StdM run of the same strength
+    and seed, NaN where there is none. rows: of a study; by default those that come with the kit.
+    Taught in: notebook 07.
+    """
+    rows = _read(FOLDER) if rows is None else rows
+    names = ["preset", "method", "strength", "explicit", "told", "seed"]
+    long = pd.concat(
+        rows[names].assign(
+            variable=variable,
+            kind=["explicit" if variable in told.split("+") else "implicit" for told in rows["explicit"]],
+            majority=rows[f"{variable} majority"],
+            minority=rows[f"{variable} minority"],
+        )
+        for variable in VARIABLES
+    )
+    same = ["preset", "strength", "seed", "variable"]
+    standard = long.loc[long["method"] == STANDARD, [*same, *GROUPS]]
+    long = long.assign(mmd=long["majority"] - long["minority"]).merge(standard, "left", same, suffixes=("", " of StdM"))
+    for group in GROUPS:
+        long[f"IOSM {group}"] = long[group] - long.pop(f"{group} of StdM")
+    return long
+
+
+@dataclass(frozen=True)
+class StoredConfig(Config):
+    """What is looked at in the stored study: a strength, a method, and the variable that it is told, if any."""
+
+    strength: float = 0.7
+    method: str = "UpWt"
+    explicit: str = "distractor_shape"
+
+    def __post_init__(self):
+        self.number("strength", 0, 1)
+        there = settings()
+        require_choice("strength of the stored study", self.strength, there["strength"])
+        require_choice("method of the stored study", self.method, there["method"])
+        self.choose("explicit", VARIABLES)
+
+    @property
+    def told(self) -> str:
+        """The variable that the method is told, "" for one that is told nothing."""
+        return self.explicit if METHODS[self.method].knows == "bias labels" else ""
+
+
+def settings() -> dict[str, list]:
+    """Return the strengths and the methods that there are stored runs of. Taught in: notebook 07."""
+    rows = _read(FOLDER)
+    return {"strength": sorted(rows["strength"].unique().tolist()), "method": list(rows["method"].unique())}
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """The stored runs of one setting, seeds side by side: it can be drawn wherever a run can.
+
+    accuracies: float [seeds], the unbiased accuracy of each; table: one row for each seed and variable, see `tidy`.
+    Both are empty where nothing is stored.
+    """
+
+    config: StoredConfig
+    accuracies: np.ndarray
+    table: pd.DataFrame
+
+    @classmethod
+    @lru_cache(maxsize=512)  # more than there are settings: a slider then only draws
+    def of(cls, config: StoredConfig) -> Stored:
+        """Return what is stored of ``config``."""
+        c, rows, long = config, _read(FOLDER), _tidy()
+
+        def where(table: pd.DataFrame) -> pd.Series:
+            same = (table["strength"] == c.strength) & (table["method"] == c.method) & (table["told"] != "majority")
+            return same & (table["explicit"] == c.told)
+
+        return cls(c, rows.loc[where(rows), "unbiased accuracy"].to_numpy(), long[where(long)])
+
+    @classmethod
+    def beside(cls, config: RunConfig) -> Stored | None:
+        """Return what is stored of a run's method and strength and of what it is told; None if there is nothing.
+
+        Digits and size of the run may be others. A method with other settings than its own is another method.
+        """
+        there = settings()
+        if config.method not in there["method"] or config.strength not in there["strength"] or config.settings:
+            return None
+        stored = cls.of(StoredConfig(config.strength, config.method, config.explicit))
+        return stored if len(stored.accuracies) else None
+
+    @property
+    def evaluations(self) -> bool:
+        """Whether there is something to draw."""
+        return len(self.accuracies) > 0
+
+    def groups(self) -> pd.DataFrame:
+        """Return the mean over seeds: variable, group, accuracy; low and high: the lowest and the highest."""
+        found = pd.concat(self._spread(group).assign(group=group) for group in GROUPS)
+        return found.rename(columns={"mean": "accuracy"})
+
+    def mmd(self) -> pd.DataFrame:
+        """Return the mean over seeds: variable, mmd; low and high: the lowest and the highest."""
+        return self._spread("mmd").rename(columns={"mean": "mmd"})
+
+    def gains(self, group: str) -> pd.DataFrame:
+        """Return the mean IOSM of a group over seeds: variable, mean; low and high: the lowest and the highest."""
+        return self._spread(f"IOSM {group}")
+
+    def kind(self, variable: str) -> str:
+        """Return "explicit" for the variable that the method was told, else "implicit"."""
+        return "explicit" if variable == self.config.told else "implicit"
+
+    def _spread(self, column: str) -> pd.DataFrame:
+        return self._spreads[column].rename(columns={"min": "low", "max": "high"}).reset_index()
+
+    @cached_property
+    def _spreads(self) -> pd.DataFrame:
+        """Mean, lowest and highest of each number over seeds, a row for each variable."""
+        numbers = [*GROUPS, "mmd", *(f"IOSM {group}" for group in GROUPS)]
+        by_variable = self.table.groupby("variable", sort=False)[numbers].agg(["mean", "min", "max"])
+        return by_variable.reindex(list(VARIABLES)).rename_axis("variable")
+
+
+@lru_cache(maxsize=1)
+def _tidy() -> pd.DataFrame:
+    return tidy()

@@ -53,7 +53,7 @@ class Preset:
 
 
 PRESETS = {
-    "laptop": Preset("laptop", 14, 20_000, 10_000, 5, 64, 1e-2, 1e-2, True),
+    "laptop": Preset("laptop", 14, 20_000, 10_000, 5, 64, 1e-1, 1e-2, True),
     "paper": Preset("paper", 32, 50_000, 10_000, 30, 128, 1e-3, 1e-5, False),
 }
 

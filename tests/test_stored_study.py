@@ -10,7 +10,7 @@ from course_lib.data.biased_mnist import VARIABLES
 from course_lib.errors import CourseError
 from course_lib.mitigation import stored
 from course_lib.mitigation.plots import MMDPlot
-from course_lib.mitigation.stored import paper, plots, results, tables
+from course_lib.mitigation.stored import paper, pictures, results, tables
 from course_lib.mitigation.stored.results import Stored, StoredConfig
 from course_lib.plotting import new_figure
 from course_lib.study import Order
@@ -233,7 +233,7 @@ def test_the_panel_answers_every_control_and_says_what_is_not_stored():
 
 
 def test_the_moved_picture_is_the_fresh_one():
-    moved, fresh = plots.SettingPicture(), plots.SettingPicture()
+    moved, fresh = pictures.SettingPicture(), pictures.SettingPicture()
     for config in (StoredConfig(0.7, "UpWt", "digit_color"), StoredConfig(0.7, "StdM")):
         moved.update(Stored.of(config))
     fresh.update(Stored.of(StoredConfig(0.7, "StdM")))

@@ -4,8 +4,8 @@
 functions what the paper shows of its own, and both side by side.
 """
 
+from course_lib.mitigation.stored.figures import plot_counts, plot_gains, plot_gaps
 from course_lib.mitigation.stored.panel import panel
-from course_lib.mitigation.stored.plots import plot_counts, plot_gains, plot_gaps
 from course_lib.mitigation.stored.results import Stored, StoredConfig, runs, settings, tidy
 from course_lib.mitigation.stored.tables import agreement, search, table1
 from course_lib.mitigation.stored.three_seeds import three_seeds

@@ -9,7 +9,7 @@ from course_lib import controls
 from course_lib.data.biased_mnist import VARIABLES
 from course_lib.livepanel import LivePanel
 from course_lib.mitigation.methods import METHODS
-from course_lib.mitigation.stored.plots import SettingPicture, StrengthPicture, caption, said
+from course_lib.mitigation.stored.pictures import SettingPicture, StrengthPicture, caption, said
 from course_lib.mitigation.stored.results import Stored, StoredConfig, settings
 
 

@@ -30,8 +30,8 @@ def plot_gains(rows: pd.DataFrame | None = None, *, ax: Axes | None = None) -> A
     the kit. Taught in: notebook 07.
     """
     ax = new_axes(ax, 7.4, 3.0)
-    long = tidy(of_table1(runs() if rows is None else rows)).query("method != @STANDARD")
-    long = long.drop(columns=list(GROUPS)).rename(columns={f"IOSM {group}": group for group in GROUPS})
+    long = tidy(of_table1(runs() if rows is None else rows))
+    long = long[long["method"] != STANDARD].drop(columns=list(GROUPS)).rename(columns={f"IOSM {group}": group for group in GROUPS})
     long = long.melt(["method"], list(GROUPS), "group", "iosm")
     with mpl.rc_context(STYLE):
         colors = dict(zip(GROUPS, (MAJORITY, MINORITY), strict=True))

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from course_lib.mitigation.result import GROUPS
 from course_lib.mitigation.stored import paper
-from course_lib.mitigation.stored.results import runs, tidy
+from course_lib.mitigation.stored.results import STANDARD, runs, tidy
 from course_lib.mitigation.stored.tables import counts, of_table1
 from course_lib.plotting import EXPLICIT, IMPLICIT, MAJORITY, MINORITY, STYLE, new_axes
 
@@ -31,7 +31,8 @@ def plot_gains(rows: pd.DataFrame | None = None, *, ax: Axes | None = None) -> A
     """
     ax = new_axes(ax, 7.4, 3.0)
     long = tidy(of_table1(runs() if rows is None else rows))
-    long = long[long["method"] != STANDARD].drop(columns=list(GROUPS)).rename(columns={f"IOSM {group}": group for group in GROUPS})
+    gains = {f"IOSM {group}": group for group in GROUPS}
+    long = long.loc[long["method"] != STANDARD, ["method", *gains]].rename(columns=gains)
     long = long.melt(["method"], list(GROUPS), "group", "iosm")
     with mpl.rc_context(STYLE):
         colors = dict(zip(GROUPS, (MAJORITY, MINORITY), strict=True))

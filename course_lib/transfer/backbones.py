@@ -48,8 +48,8 @@ def _resnet18() -> nn.Module:
     try:
         from torchvision.models import ResNet18_Weights, resnet18  # late: hardly any lesson needs it
     except (ImportError, RuntimeError) as error:  # RuntimeError: it is there, and made for another build of torch
-        why = "" if isinstance(error, ImportError) else f" that fits torch {torch.__version__} ({error})"
-        raise CourseError(f"resnet18 needs a torchvision{why}: `pip install torchvision`, {INSTEAD}.") from error
+        other = "torchvision" if isinstance(error, ImportError) else f"a torchvision for torch {torch.__version__}"
+        raise CourseError(f"resnet18 needs {other}: `pip install torchvision`, {INSTEAD}.") from error
     try:
         network = resnet18(weights=ResNet18_Weights.DEFAULT)
     except (OSError, RuntimeError) as error:  # no network, no space, or a download that broke off

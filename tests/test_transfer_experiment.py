@@ -211,6 +211,25 @@ def test_a_torchvision_made_for_another_torch_counts_as_not_there(tmp_path, monk
     package.mkdir()
     (package / "__init__.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "torchvision", raising=False)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        monkeypatch.delitem(sys.modules, name)
     with pytest.raises(CourseError, match=r"resnet18 needs a torchvision for torch .*: `pip install"):
         backbone("resnet18")
+
+
+def test_resnet18_is_torchvisions_without_its_last_layer_and_with_the_weights_of_the_cache(tmp_path, monkeypatch):
+    try:
+        from torchvision.models import ResNet18_Weights, resnet18
+    except (ImportError, RuntimeError):
+        pytest.skip("torchvision is not installed, or made for another torch")
+    theirs = resnet18().eval()
+    cache = tmp_path / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    torch.save(theirs.state_dict(), cache / ResNet18_Weights.DEFAULT.url.rpartition("/")[2])
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    body, x = backbone("resnet18"), torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert body(x).shape == (2, body.features)
+    pixels = (x - torch.tensor([0.485, 0.456, 0.406])[:, None, None]) / torch.tensor([0.229, 0.224, 0.225])[
+        :, None, None
+    ]
+    torch.testing.assert_close(theirs.fc(body(x)), theirs(pixels))

@@ -28,7 +28,23 @@ socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo = connect, c
 """
 
 # The files that take longest, longest first: started last, one would go on alone when all others are done.
-LONGEST: tuple[str, ...] = ()
+LONGEST = (
+    "test_hostile",
+    "test_browser",
+    "test_browser_augmentation",
+    "test_browser_fairness",
+    "test_browser_fairness_scores",
+    "test_browser_gradients",
+    "test_browser_multitask",
+    "test_browser_normalization",
+    "test_browser_transfer",
+    "test_exercises",
+    "test_environment",
+    "test_nbgrader",
+    "07_bias_mitigation",
+    "06_fairness",
+    "test_fairness_interview",
+)
 
 
 def pytest_collection_modifyitems(config, items):

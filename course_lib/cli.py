@@ -16,7 +16,7 @@ from course_lib import environment
 from course_lib.errors import CourseError, require_choice
 from course_lib.study import command as study_command
 
-MOST_PROCESSES = 8  # of `test`: each takes up to 2 GB of memory, and the longest file is an eighth of all
+MOST_PROCESSES = 8  # of `test`: each takes up to 2 GB of memory, and the longest files take no less time with more
 ALONE = ("--pdb", "--trace", "-s", "--capture=no", "--collect-only", "--co")  # of pytest: for one process
 
 EPILOG = """\

@@ -56,7 +56,7 @@ def test_the_network_learns_the_bookshelf_from_those_recruiters_alone(liked, unb
         assert abs(run["light"]) < 5
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, 2])
 def test_the_shift_grows_with_what_the_recruiters_did(seed, unbiased, liked):
     known = {(run.config.strength, run.config.seed): run for run in (unbiased, liked)}
     shifts = [

@@ -16,6 +16,9 @@ from course_lib import environment
 from course_lib.errors import CourseError, require_choice
 from course_lib.study import command as study_command
 
+MOST_PROCESSES = 8  # of `test`: each takes up to 2 GB of memory, and the longest files take no less time with more
+ALONE = ("--pdb", "--trace", "-s", "--capture=no", "--collect-only", "--co")  # of pytest: for one process
+
 EPILOG = """\
 Start with:  python -m course_lib lab
 What the course needs is installed into .venv the first time, and nothing outside this folder is changed.
@@ -205,11 +208,23 @@ def run_lab(options: argparse.Namespace) -> int:
 
 
 def run_test(options: argparse.Namespace) -> int:
-    """Run pytest in the course's folder and return its status."""
+    """Run pytest in the course's folder, one process for each core, and return its status."""
     from course_lib import lab
 
-    command = [sys.executable, "-m", "pytest", *options.pytest]
-    return environment.call(command, cwd=environment.ROOT, env=lab.server_environment())[0]
+    command = [sys.executable, "-m", "pytest", *_spread(options.pytest), *options.pytest]
+    processes = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS", str(min(os.cpu_count() or 1, MOST_PROCESSES)))
+    variables = lab.server_environment() | {"PYTEST_XDIST_AUTO_NUM_WORKERS": processes}
+    return environment.call(command, cwd=environment.ROOT, env=variables)[0]
+
+
+def _spread(pytests: Sequence[str]) -> list[str]:
+    """Return the options that spread the tests over processes, a file being one's; they come before the user's own.
+
+    Nothing is spread where the user has to see or to answer one process: a debugger, or what tests print.
+    """
+    if any(option in ALONE or option.endswith("no:xdist") for option in pytests):
+        return []
+    return ["-n", "auto", "--dist", "loadfile"]
 
 
 def run_data(options: argparse.Namespace) -> int:

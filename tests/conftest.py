@@ -1,4 +1,4 @@
-"""The lab in a real browser, on a machine without a network, for the tests of every lesson."""
+"""How processes share the tests, and the lab in a real browser, on a machine without a network."""
 
 import os
 import shutil
@@ -26,6 +26,48 @@ def connect_ex(self, address): check(address); return inside[1](self, address)
 def getaddrinfo(host, *rest, **more): check((host,)); return inside[2](host, *rest, **more)
 socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo = connect, connect_ex, getaddrinfo
 """
+
+# The files that take longest, longest first: started last, one would go on alone when all others are done.
+LONGEST = (
+    "test_hostile",
+    "test_browser",
+    "test_browser_augmentation",
+    "test_browser_fairness",
+    "test_browser_fairness_scores",
+    "test_browser_gradients",
+    "test_browser_multitask",
+    "test_browser_normalization",
+    "test_browser_transfer",
+    "test_exercises",
+    "test_environment",
+    "test_nbgrader",
+    "07_bias_mitigation",
+    "06_fairness",
+    "test_fairness_interview",
+)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Bring the longest files to the front where processes share the tests."""
+    if hasattr(config, "workerinput"):
+        place = {name: i for i, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
+@pytest.hookimpl(optionalhook=True)  # there is no such hook without pytest-xdist
+def pytest_xdist_make_scheduler(config, log):
+    """With ``--dist loadfile``, give a process a file at a time, and one of them all files that drive a browser."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return "browser" if "/test_browser" in file else file  # two browsers at once would wait for each other
+
+    config.option.loadscopereorder = False  # which would start with the most tests, and they are not the longest
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="module")

@@ -93,6 +93,33 @@ def test_test_runs_pytest_in_the_courses_folder_and_returns_its_status(tmp_path,
     assert status == 5, said  # pytest's word for "no test was run"
 
 
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("pytests", "spread"),
+    [
+        ([], True),
+        (["-k", "digits"], True),
+        (["-n", "0"], True),  # pytest takes the last
+        (["-p", "no:xdist"], False),
+        (["-pno:xdist", "-x"], False),
+        (["--pdb"], False),
+        (["tests/test_cli.py", "-s"], False),
+    ],
+)
+def test_tests_are_spread_over_processes_unless_one_must_be_seen(monkeypatch, pytests, spread):
+    monkeypatch.delenv("PYTEST_XDIST_AUTO_NUM_WORKERS", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 96)
+    seen = {}
+    monkeypatch.setattr(environment, "call", lambda command, cwd, env: seen.update(env, command=command) or (0, False))
+    assert cli.main(["test", *pytests]) == 0
+    options = ["-n", "auto", "--dist", "loadfile"] if spread else []
+    assert seen["command"] == [sys.executable, "-m", "pytest", *options, *pytests]
+    assert seen["PYTEST_XDIST_AUTO_NUM_WORKERS"] == str(cli.MOST_PROCESSES)
+    monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "3")  # the user's own word
+    assert cli.main(["test", *pytests]) == 0
+    assert seen["PYTEST_XDIST_AUTO_NUM_WORKERS"] == "3"
+
+
 def test_commands_install_only_what_they_need(monkeypatch):
     monkeypatch.delenv(environment.HANDED_OVER, raising=False)
     asked, handed = [], []

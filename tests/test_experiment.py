@@ -148,10 +148,10 @@ def test_settings_of_another_method_are_refused():
 
 def test_the_same_run_again_is_the_same_object_at_once():
     first = run()
-    start = time.perf_counter()
+    start = time.process_time()
     assert run() is first
     assert mitigation.run(first.config, progress=False) is first
-    assert time.perf_counter() - start < 0.05
+    assert time.process_time() - start < 0.05
 
 
 def test_a_run_is_a_pure_function_of_its_config(monkeypatch):

@@ -56,10 +56,13 @@ def test_the_network_learns_the_bookshelf_from_those_recruiters_alone(liked, unb
         assert abs(run["light"]) < 5
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_the_shift_grows_with_what_the_recruiters_did(seed):
+@pytest.mark.parametrize("seed", [0, 2])
+def test_the_shift_grows_with_what_the_recruiters_did(seed, unbiased, liked):
+    known = {(run.config.strength, run.config.seed): run for run in (unbiased, liked)}
     shifts = [
-        train_scorer(strength=strength, seed=seed, progress=False).evaluations[-1].shift("bookshelf")
+        (known.get((strength, seed)) or train_scorer(strength=strength, seed=seed, progress=False))
+        .evaluations[-1]
+        .shift("bookshelf")
         for strength in (0.0, 0.5, 1.0)
     ]
     assert shifts == pytest.approx([0, 10, 20], abs=3)
@@ -72,13 +75,13 @@ def test_a_run_is_the_same_every_time(liked):
         torch.testing.assert_close(again.scores(name), liked.scores(name))
 
 
-def test_a_run_that_was_made_is_remembered_whatever_is_looked_at(liked):
+def test_a_run_that_was_made_is_remembered_whatever_is_looked_at(liked, monkeypatch):
+    monkeypatch.setattr(experiment, "_finished", dict(experiment._finished))
     first = train_scorer(progress=False)
     assert next(iter(stream(InterviewConfig(change="glasses", applicant=7)))) is first
     for seed in range(experiment.KEPT + 2):
         experiment._keep(first.__class__(InterviewConfig(seed=100 + seed), None, 1, 1, 0.0, first.evaluations))
     assert len(experiment._finished) == experiment.KEPT
-    experiment._finished.clear()
 
 
 def test_scores_of_ones_own_faces_are_those_of_the_run(liked):
@@ -97,7 +100,7 @@ def test_a_run_can_be_stopped_and_grows():
     assert results[-1].scores("light").shape == (APPLICANTS, 2)
 
 
-def held_out_pictures_without_and_with_differ_in_the_one_thing():
+def test_held_out_pictures_without_and_with_differ_in_the_one_thing():
     pictures = held_out_pictures()
     assert set(pictures) == set(CHANGES)
     without, with_it = pictures["bookshelf"]
@@ -161,7 +164,7 @@ def test_every_look_changes_both_what_is_seen_and_what_is_said(panel):
 def test_new_training_data_give_new_scores(panel):
     assert "a shift of +2" in panel.helper.labels["course-faces"]
     panel.controls["strength"].value = 0.0
-    panel.wait()
+    panel.wait(300)  # it trains for seconds, and on a busy machine for many more
     assert "Trained with: strength 0 " in panel.helper.labels["course-faces"]
     assert "strength 0 " in panel.helper.labels["course-learning"]
     assert "Finished. A bookshelf is worth" in panel.status.value

@@ -25,7 +25,8 @@ if sys.platform != "linux":
 from classroom import NAME, ROOT, SOLVED, write_notebook
 from hostile import ZOO, Member, at, cell_of, save
 
-from course_lib.grading import book, linux
+from course_lib.errors import CourseError
+from course_lib.grading import book, linux, sandbox
 from course_lib.grading import grade as grading
 from course_lib.grading.release import read_key, release
 from course_lib.grading.reports import file_name
@@ -300,6 +301,14 @@ def test_a_new_python_for_each_submission_protects_by_what_python_can_refuse(new
         assert points == (FULL if student.endswith("honest") else 4), student
     for student, name in names.items():
         assert SPAWNED[name] in made.page(student)
+
+
+def test_a_computer_that_is_too_busy_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(sandbox, "STARTUP", 0.01)
+    known = children()
+    with pytest.raises(CourseError, match="did not start within 0 seconds"):
+        sandbox.Sandbox(ROOT, ["torch"], tmp_path).__enter__()
+    assert children() == known
 
 
 # ---- training

@@ -145,11 +145,11 @@ def test_cancel_stops_at_the_next_pause_and_closes_the_generator(worker, errors)
 
 def test_cancel_forgets_a_job_that_waits(worker):
     log = []
-    worker.submit(short(log, "late"), delay=0.05)
+    worker.submit(short(log, "late"), delay=0.5)  # long enough to be called off on a busy machine, too
     worker.cancel()
     worker.wait(PATIENCE)
     assert log == []
-    time.sleep(0.1)
+    time.sleep(0.6)
     assert log == []
 
 
@@ -172,11 +172,11 @@ def test_each_submit_starts_the_delay_anew(worker):
     log = []
     begin = time.monotonic()
     for name in "abcde":
-        worker.submit(short(log, name), delay=0.15)
+        worker.submit(short(log, name), delay=0.6)
         time.sleep(0.03)
     worker.wait(PATIENCE)
     assert log == ["e"]
-    assert time.monotonic() - begin >= 4 * 0.03 + 0.15
+    assert time.monotonic() - begin >= 4 * 0.03 + 0.6
 
 
 def test_a_job_without_delay_overtakes_one_that_waits(worker):

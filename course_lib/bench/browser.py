@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import time
 import urllib.error
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from course_lib.doctor import find_browser
 from course_lib.errors import CourseError
-from course_lib.lab import choose_port, server_command, server_environment
+from course_lib.lab import HOST, server_command, server_environment
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -88,7 +89,9 @@ class Browser:
         self._stack.close()
 
     def _start_server(self, stack: ExitStack) -> None:
-        self.port, self.log = choose_port(), self.root / ".server.log"
+        with socket.create_server((HOST, 0)) as free:  # any: 8888 and so on are for a lab that starts meanwhile
+            self.port = free.getsockname()[1]
+        self.log = self.root / ".server.log"
         extra = ["--LabApp.expose_app_in_browser=True", "--IdentityProvider.token="]
         command = server_command(self.port, self.root, extra=extra)
         own = {f"JUPYTERLAB_{name}_DIR": str(self.root / f".{name}") for name in ("SETTINGS", "WORKSPACES")}

@@ -64,7 +64,8 @@ def grade(
     if not dask and (sentence := find_weakness(key.spawn)):
         print(sentence)
     with tempfile.TemporaryDirectory(prefix="course_", ignore_cleanup_errors=True) as folder:
-        run = Class(out, replace(key, folder="" if dask else folder), people, jobs or os.cpu_count() or 1, dask)
+        key = replace(key, folder="" if dask else folder, lessons=tuple(sorted({one.lesson for one in found})))
+        run = Class(out, key, people, jobs or os.cpu_count() or 1, dask)
         marked, stopped = _mark_all(run, found)
     reports.write(out, [_load(run, one) for one in found if _path(run, one).exists()], people, key)
     if stopped:

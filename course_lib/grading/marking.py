@@ -41,6 +41,7 @@ class Key:
     training: bool = True  # False: exercises that are graded by training are left out
     spawn: bool = False  # True: no forked children, as where there is no Linux
     folder: str = ""  # for temporary files
+    lessons: tuple[str, ...] = tuple(book.LESSONS)  # that are loaded before the first notebook is marked
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def _mark(job: Job, key: Key) -> dict[str, Any]:
     exercises = book.declared(job.lesson)
     read: dict[str, Any] = {"problem": job.problem, "release": "", "functions": {}}
     if not job.problem:
-        with _Renewed(_sandbox(key.spawn, key.folder)) as child:
+        with _Renewed(_sandbox(key.spawn, key.folder, key.lessons)) as child:
             read = _read(child.get(), job.data, [one.name for one in exercises])
             verdicts = [_mark_one(child, one, read["functions"].get(one.name), job, key) for one in exercises]
     if read["problem"]:
@@ -216,7 +217,7 @@ def own_numbers(exercise: Exercise, secret: str, student: str) -> Mapping[str, A
 
 
 @functools.cache
-def _sandbox(spawn: bool, folder: str) -> Sandbox:
+def _sandbox(spawn: bool, folder: str, lessons: tuple[str, ...]) -> Sandbox:
     """Return this process's sandbox, made at first use in ``folder``; it ends with the process."""
     if not folder:  # on a cluster, where nobody else cleans up
         folder = tempfile.mkdtemp(prefix="course_")
@@ -224,6 +225,6 @@ def _sandbox(spawn: bool, folder: str) -> Sandbox:
     own = Path(tempfile.mkdtemp(dir=folder))
     book.write_library(own / "library")
     (own / "private").mkdir()
-    harnesses = {one.harness.__module__ for lesson in book.LESSONS for one in book.declared(lesson) if one.harness}
-    packages = ["torch", *(f"course_lib.{package}" for package in book.LESSONS.values()), *sorted(harnesses)]
+    harnesses = {one.harness.__module__ for lesson in lessons for one in book.declared(lesson) if one.harness}
+    packages = ["torch", *(f"course_lib.{book.LESSONS[lesson]}" for lesson in lessons), *sorted(harnesses)]
     return Sandbox(own / "library", packages, own / "private", spawn=spawn).__enter__()

@@ -185,7 +185,15 @@ class Sandbox:
         self._zygote = subprocess.Popen(command, pass_fds=[number], env=self._environment(), cwd=self.folder)
         theirs.close()
         self._control.settimeout(STARTUP)
-        if not self._control.recv(1):
+        try:
+            ready = self._control.recv(1)
+        except TimeoutError:
+            self.__exit__()
+            raise CourseError(
+                f"The process that runs the students' code did not start within {STARTUP:.0f} seconds: this computer "
+                "is busy with something else. Try again, with fewer --jobs."
+            ) from None
+        if not ready:
             raise CourseError("The process that runs the students' code did not start (it says why above).")
 
     def _fork(self) -> Child:

@@ -38,8 +38,7 @@ def small_network(draw: torch.Generator, outputs: int = 1) -> FaceNet:
         network, entering = FaceNet(outputs), (3, *WIDTHS[:-1])
         sizes = zip(entering, WIDTHS, (2, 1, 1), strict=True)
         network.layers = nn.Sequential(*(Layer(a, b, 3, 1, pool) for a, b, pool in sizes))
-        width = network.features(torch.zeros(1, 3, 8, 8)).shape[1]
-        network.head = nn.Linear(width, outputs)
+        network.head = nn.Linear(WIDTHS[-1], outputs)
         return network
 
     network = build(make, draw)

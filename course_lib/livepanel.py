@@ -83,6 +83,10 @@ class LivePanel(Panel):
         """Do once, ahead of the first run, what makes it wait."""
         yield
 
+    def begun(self, result: Any) -> int:
+        """Return how many curves of a run have begun: a first point is drawn at once, the others now and then."""
+        return bool(getattr(result, "evaluations", ()))
+
     def values_of(self, config: Config) -> Mapping[str, object]:
         """Return what each control shows for ``config``, at least; here the field of its name."""
         return config.values()
@@ -147,11 +151,11 @@ class LivePanel(Panel):
             super().start(delay)
 
     def work(self) -> Iterator[None]:
-        drawn = 0.0
+        drawn, begun = 0.0, 0
         for result in self.stream(self.config()):
-            if result.finished or time.monotonic() - drawn > EVERY:
+            if result.finished or self.begun(result) > begun or time.monotonic() - drawn > EVERY:
                 self._draw(result)
-                drawn = time.monotonic()
+                drawn, begun = time.monotonic(), self.begun(result)
             yield
 
     def rescale(self, pixel_ratio: float) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from course_lib.config import Config
 from course_lib.livepanel import LivePanel, Partial
+from course_lib.training import finish_run
 
 if TYPE_CHECKING:
     import ipywidgets as widgets
@@ -24,7 +25,7 @@ class LookPanel(LivePanel):
     LOOKS: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: Config, controls: Mapping[str, widgets.Widget], *, hide: Iterable[str] = ()):
-        self.latest: Any = finish_stream(self.stream(config))
+        self.latest: Any = finish_run(self.stream(config), None)
         super().__init__(config, controls, hide=hide)
         self._draw_now(self.latest)
 
@@ -62,10 +63,3 @@ class LookPanel(LivePanel):
         for name in self.RUNS:
             self._show(name, result)
         self.say(self.headline(result), 1.0)
-
-
-def finish_stream(results: Iterable[Partial]) -> Partial:
-    """Return the last of growing results."""
-    for result in results:  # noqa: B007 - the last one counts
-        pass
-    return result

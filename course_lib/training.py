@@ -256,6 +256,19 @@ def finish_with_bar(work: Generator[Any, None, Any], text: str) -> Any:
     return result[0]
 
 
+def finish_run(results: Iterator[Any], text: str | None) -> Any:
+    """Take the growing results of a run to the last one and return it; draw a bar named ``text``, if there is one.
+
+    There is no bar for a run that was done before, whose first result is the finished one.
+    """
+    result = next(results)
+    if text and not result.finished:
+        results = progress_bar(results, text)
+    for result in results:  # noqa: B007 - the last one counts
+        pass
+    return result
+
+
 def progress_bar(progress: Iterable[Any], text: str) -> Iterator[Any]:
     """Pass on things that know their ``step``, ``steps`` and ``loss``, and draw a progress bar of them."""
     with tqdm(desc=text, leave=False, file=sys.stdout, mininterval=0.5, unit="step") as bar:

@@ -42,12 +42,19 @@ def pair_of(**settings):
 
 
 def test_both_runs_grow_side_by_side_and_are_what_they_are_alone():
-    config = Config(regime="fine-tuning", seed=3, **SHORT)
-    steps = [(pair.run.step, pair.scratch.step, pair.step) for pair in stream_pair(config)]
-    assert all(abs(one - other) <= 1 and both == one + other for one, other, both in steps)
-    pair = pair_of(regime="fine-tuning", seed=3)
+    config = Config(regime="fine-tuning", seed=3, **SHORT | {"steps": 36})  # an evaluation every third step
+    pairs = list(stream_pair(config))
+    assert all(pair.step == pair.run.step + pair.scratch.step for pair in pairs)
+    assert all(abs(pair.run.step - pair.scratch.step) <= 3 for pair in pairs)
+    first = next(pair for pair in pairs if pair.run.evaluations)
+    assert first.run.step == 3
+    assert first.scratch.step == 1  # it waits until the run has a first point
+    assert "from scratch" not in RunPicture.describe(first)
+    known = [(len(pair.run.evaluations), len(pair.scratch.evaluations)) for pair in pairs]
+    assert all(one - other in (0, 1) for one, other in known)
+    pair = pairs[-1]
     assert pair.finished
-    assert pair.steps == 24
+    assert pair.steps == 72
     assert pair.run is run(config, progress=False)
     assert pair.scratch is run(scratch_of(config), progress=False)
 

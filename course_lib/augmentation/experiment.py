@@ -13,7 +13,7 @@ from course_lib.augmentation.config import Config
 from course_lib.augmentation.result import ARMS, Evaluation, Result
 from course_lib.data import digits
 from course_lib.randomness import generator
-from course_lib.training import Progress, TrainingSet, fit, predict, progress_bar, warm_up
+from course_lib.training import Progress, TrainingSet, finish_run, fit, predict, warm_up
 
 
 def run(config: Config | None = None, *, progress: bool = True, **changes: object) -> Result:
@@ -23,10 +23,7 @@ def run(config: Config | None = None, *, progress: bool = True, **changes: objec
     Raises `CourseError` for settings out of range. Taught in: notebook 03.
     """
     config = Config.made_of(config, changes)
-    results = stream(config)
-    for result in progress_bar(results, config.named()) if progress else results:  # noqa: B007 - the last one counts
-        pass
-    return result
+    return finish_run(stream(config), config.named() if progress else None)
 
 
 def stream(config: Config) -> Iterator[Result]:

@@ -21,8 +21,10 @@ BENCHES = {
     "methods": "compute",  # what a method costs, in runs of StdM
     "browser": "panels",  # start of the lab, drag, first point, memory
     "drags": "drags",  # what follows a slider, panel by panel
+    "points": "points",  # the first point of lesson 04's runs
     "throughput": "throughput",  # a study against a JPEG per image
     "findings": "findings",  # what the lesson claims, over three seeds
+    "repairs": "repairs",  # what lesson 06 claims of its methods, over three seeds
     "thresholds": "thresholds",  # how rarely grading by training misjudges
     "check": "grading",  # how fast a check answers
     "grading": "grading",  # a class of 300

@@ -118,11 +118,13 @@ class Canvas:
     def paint(self, mask: Tensor, colour: Tensor) -> None:
         """Lay a colour, [3] or [N, 3], over the pixels, as far as the mask covers them."""
         colour = colour[..., None, None] if colour.dim() == 2 else colour[None, :, None, None]
-        self.pixels += mask[:, None] * (colour - self.pixels)
+        self.pixels += (colour - self.pixels).mul_(mask[:, None])
 
 
 def _draw_background(canvas: Canvas, look: Look) -> None:
     canvas.pixels[:] = look.wall[:, :, None, None]
+    if not bool(look.shelf.any()):
+        return
     size = canvas.pixels.shape[3]
     book = torch.arange(size) * BOOKS // size
     tone = (look.traits.abs() * 3 % 1)[:, book]  # [N, W]: as good as random, and always the same for a face

@@ -23,6 +23,7 @@ from course_lib.fairness.regression.repair import parity_distance, wasserstein_r
 from course_lib.fairness.regression.result import error_table
 from course_lib.fairness.result import Result
 from course_lib.fairness.roc import auc, auc_table, one_vs_rest, plot_roc, roc_curve
+from course_lib.fairness.stored import three_seeds
 
 __all__ = [
     "CRITERIA",
@@ -55,6 +56,7 @@ __all__ = [
     "sample_workers",
     "score_faces",
     "stream",
+    "three_seeds",
     "train_ages",
     "train_scorer",
     "wasserstein_repair",

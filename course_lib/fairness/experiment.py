@@ -16,7 +16,7 @@ from course_lib.fairness.result import Evaluation, Result
 from course_lib.mitigation.methods import Method
 from course_lib.networks import Laptop, build
 from course_lib.randomness import generator
-from course_lib.training import Progress, fit, outputs, progress_bar, warm_up
+from course_lib.training import Progress, finish_run, fit, outputs, warm_up
 
 QUICK = 400  # test faces that an evaluation on the way looks at; the last one looks at all
 CHANNELS = (8, 16, 32)
@@ -31,12 +31,7 @@ def run(config: Config | None = None, *, progress: bool = True, **changes: objec
     Raises `CourseError` for settings out of range. Taught in: notebook 06.
     """
     config = Config.made_of(config, changes)
-    results = stream(config)
-    if progress and cached(config) is None:
-        results = progress_bar(results, config.method)
-    for result in results:  # noqa: B007 - the last one counts
-        pass
-    return result
+    return finish_run(stream(config), config.method if progress else None)
 
 
 def cached(config: Config) -> Result | None:

@@ -19,11 +19,15 @@ TEST_SEED = derive_seed("fairness/test", 0)
 
 def photograph(drawn: Faces, noise: float, seed: int) -> Tensor:
     """Return what a noisy camera takes of faces, uint8 [N, 3, 32, 32]; ``noise`` in grey levels of 255."""
-    pictures = faces.render(drawn)
+    return add_grain(faces.render(drawn), noise, seed)
+
+
+def add_grain(pictures: Tensor, noise: float, seed: int) -> Tensor:
+    """Return drawings with the camera's noise, laid out as a network takes them: batches are made faster from that."""
     if not noise:
         return pictures
     grain = torch.randn(pictures.shape, generator=generator(seed, "fairness/grain"))
-    return grain.mul_(noise).add_(pictures).round_().clamp_(0, 255).to(torch.uint8)
+    return grain.mul_(noise).add_(pictures).round_().clamp_(0, 255).to(torch.uint8, memory_format=torch.channels_last)
 
 
 def training_set(config: Config) -> TrainingSet:
@@ -34,13 +38,23 @@ def training_set(config: Config) -> TrainingSet:
 
 @lru_cache(maxsize=4)
 def _training_set(n: int, priors: tuple[float, ...], more: tuple[int, ...], noise: int, seed: int) -> TrainingSet:
-    drawn = [faces.sample(n, priors, seed)]
+    drawn = [_drawn(n, priors, seed)]
     for group, (name, number) in enumerate(zip(GROUPS, more, strict=True)):
         if number:
-            drawn.append(faces.sample(number, {name: 1.0}, derive_seed("fairness/more", seed, group)))
-    pictures = [photograph(part, noise, derive_seed("fairness/camera", seed, i)) for i, part in enumerate(drawn)]
-    smile = torch.cat([part.smile.long() for part in drawn])
-    return TrainingSet(torch.cat(pictures), smile, torch.cat([part.gender for part in drawn]), classes=2, values=2)
+            drawn.append(_draw(faces.sample(number, {name: 1.0}, derive_seed("fairness/more", seed, group))))
+    pictures = [add_grain(p, noise, derive_seed("fairness/camera", seed, i)) for i, (_, p) in enumerate(drawn)]
+    smile = torch.cat([part.smile.long() for part, _ in drawn])
+    return TrainingSet(torch.cat(pictures), smile, torch.cat([part.gender for part, _ in drawn]), classes=2, values=2)
+
+
+def _draw(drawn: Faces) -> tuple[Faces, Tensor]:
+    return drawn, faces.render(drawn)
+
+
+@lru_cache(maxsize=2)
+def _drawn(n: int, priors: tuple[float, ...], seed: int) -> tuple[Faces, Tensor]:
+    """Return faces and their drawings, kept: those collected besides, or more noise, draw none of them anew."""
+    return _draw(faces.sample(n, priors, seed))
 
 
 @lru_cache(maxsize=1)

@@ -18,7 +18,7 @@ from course_lib.mitigation.methods import METHODS, Method
 from course_lib.mitigation.result import Evaluation, Result
 from course_lib.networks import make_network
 from course_lib.randomness import generator
-from course_lib.training import Images, Progress, TrainingSet, fit, predict, progress_bar, warm_up
+from course_lib.training import Images, Progress, TrainingSet, finish_run, fit, predict, warm_up
 
 QUICK = 500  # test images that an evaluation on the way looks at; the last one looks at all
 MAX_KEPT = 2**27  # bytes of images kept in memory; larger sets are drawn batch by batch
@@ -31,13 +31,7 @@ def run(config: Config | None = None, *, progress: bool = True, **changes: objec
     Raises `CourseError` for settings out of range. Taught in: notebook 07.
     """
     config = Config.made_of(config, changes)
-    results = stream(config)
-    if progress and cached(config) is None:
-        results = progress_bar(results, config.method)
-    result = None
-    for result in results:  # noqa: B007 - the last one counts
-        pass
-    return result
+    return finish_run(stream(config), config.method if progress else None)
 
 
 _finished: dict[object, Result] = {}  # at most 64 results of some 20 kB

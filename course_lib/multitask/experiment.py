@@ -12,7 +12,7 @@ from course_lib.multitask.objective import Together, make_networks
 from course_lib.multitask.pictures import TESTED, held_out, training_set
 from course_lib.multitask.result import Evaluation, Result
 from course_lib.randomness import generator
-from course_lib.training import Progress, fit, outputs, progress_bar, warm_up
+from course_lib.training import Progress, finish_run, fit, outputs, warm_up
 
 QUICK = 400  # test faces that an evaluation on the way looks at; the last one looks at all
 PROBES = 25  # in a run, about
@@ -27,12 +27,7 @@ def run(config: Config | None = None, *, progress: bool = True, **changes: objec
     Raises `CourseError` for settings out of range. Taught in: notebook 05.
     """
     config = Config.made_of(config, changes)
-    results = stream(config)
-    if progress and cached(config) is None:
-        results = progress_bar(results, "training")
-    for result in results:  # noqa: B007 - the last one counts
-        pass
-    return result
+    return finish_run(stream(config), "training" if progress else None)
 
 
 def cached(config: Config) -> Result | None:

@@ -36,7 +36,11 @@ class Pair:
 
 
 def stream_pair(config: Config) -> Iterator[Pair]:
-    """Yield the growing `Pair` of a run: one step of each in turn; stop iterating to cancel both."""
+    """Yield the growing `Pair` of a run after every step and pause; stop iterating to cancel both.
+
+    They take turns, each from one evaluation to the next: taking single steps in turn, both would show their first
+    score only when twice as much is done.
+    """
     other = scratch_of(config)
     if other.values() | {"lr": other.rate()} == config.values() | {"lr": config.rate()}:
         for result in stream(config):
@@ -44,8 +48,14 @@ def stream_pair(config: Config) -> Iterator[Pair]:
         return
     streams = [stream(config), stream(other)]
     now = [next(one) for one in streams]
-    moved: list[Result | None] = [*now]
-    while any(moved):
-        yield Pair(*now)
-        moved = [next(one, None) for one in streams]
-        now = [new or old for new, old in zip(moved, now, strict=True)]
+    yield Pair(*now)
+    going = [0, 1]
+    while going:
+        for i in [*going]:
+            for result in streams[i]:
+                known, now[i] = len(now[i].evaluations), result
+                yield Pair(*now)
+                if len(result.evaluations) > known:
+                    break
+            else:
+                going.remove(i)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from course_lib.networks import build
 from course_lib.randomness import generator
-from course_lib.training import Batch, Objective, Progress, TrainingSet, fit, outputs, progress_bar, warm_up
+from course_lib.training import Batch, Objective, Progress, TrainingSet, finish_run, fit, outputs, warm_up
 from course_lib.transfer.config import REGIMES, SCRATCH, Config, Regime
 from course_lib.transfer.network import FaceNet, Kept
 from course_lib.transfer.pictures import TESTED, held_out, labelled
@@ -33,12 +33,7 @@ def run(config: Config | None = None, *, progress: bool = True, **changes: objec
     Raises `CourseError` for settings out of range. Taught in: notebook 04.
     """
     config = Config.made_of(config, changes)
-    results = stream(config)
-    if progress and cached(config) is None:
-        results = progress_bar(results, config.named())
-    for result in results:  # noqa: B007 - the last one counts
-        pass
-    return result
+    return finish_run(stream(config), config.named() if progress else None)
 
 
 def cached(config: Config) -> Result | None:

@@ -85,8 +85,11 @@ class TransferPanel(LookPanel):
     def same_run(self, one: LookConfig, other: Config) -> bool:
         return one.run_config() == replace(other, lr=other.rate())  # a run from before may leave its rate to the regime
 
+    def begun(self, result: Pair) -> int:
+        return bool(result.run.evaluations) + bool(result.scratch.evaluations)
+
     def headline(self, result: Pair) -> str:
         start = "Finished" if result.finished else f"Training: step {result.run.step} of {result.run.steps}"
-        if not (result.run.evaluations and result.scratch.evaluations):
+        if not result.run.evaluations:
             return f"{start}."
         return f"{start}. {said(result)}; {result.run.trained():,} numbers trained."

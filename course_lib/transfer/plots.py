@@ -117,17 +117,14 @@ class RunPicture(LiveFigure):
     def describe(pair: Pair) -> str:
         """Return a run in words, for those who do not see its picture."""
         start = f"{caption(pair.config)}. Step {pair.run.step} of {pair.run.steps}"
-        if not (pair.run.evaluations and pair.scratch.evaluations):
-            return f"{start}."
-        return f"{start}. {said(pair)}."
+        return f"{start}. {said(pair)}." if pair.run.evaluations else f"{start}."
 
 
 def said(pair: Pair) -> str:
-    """Return the latest scores in words."""
-    run, scratch = pair.run.score, pair.scratch.score
-    if pair.config.target == "age":
-        return f"Mean error {run:.1f} years; from scratch {scratch:.1f}"
-    return f"Accuracy {run:.3f}; from scratch {scratch:.3f}"
+    """Return the latest scores in words; the run from scratch may have none yet."""
+    what, form, unit = ("Mean error", ".1f", " years") if pair.config.target == "age" else ("Accuracy", ".3f", "")
+    scratch = f"; from scratch {pair.scratch.score:{form}}" if pair.scratch.evaluations else ""
+    return f"{what} {pair.run.score:{form}}{unit}{scratch}"
 
 
 def caption(config: Config) -> str:

@@ -21,7 +21,7 @@ from course_lib.fairness.interview.config import APPLICANTS, InterviewConfig
 from course_lib.fairness.interview.result import Evaluation, InterviewResult
 from course_lib.networks import Laptop, build
 from course_lib.randomness import generator
-from course_lib.training import Batch, Objective, Progress, TrainingSet, finish, fit, outputs, progress_bar
+from course_lib.training import Batch, Objective, Progress, TrainingSet, finish, finish_run, fit, outputs
 
 MIDDLE, SMILE, SHELF, MOOD = 50.0, 10.0, 10.0, 6.0  # points: the mean, up or down, up or down, standard deviation
 UNIT = 20.0  # points in one unit of what the network says
@@ -30,6 +30,7 @@ BATCH, LR = 128, 1e-2
 TIMES = 8  # evaluations in a run
 _finished: dict[tuple, InterviewResult] = {}  # the latest runs: to come back to one takes no time
 KEPT = 8
+_drawn: dict[tuple[int, int], Tensor] = {}  # the latest training faces: other recruiters see the same ones
 
 
 def recruiters_scores(applicants: Faces, strength: float, seed: int = 0) -> Tensor:
@@ -59,11 +60,8 @@ def train_scorer(config: InterviewConfig | None = None, *, progress: bool = True
     bar. Raises `CourseError` for settings out of range. Taught in: notebook 06.
     """
     config = InterviewConfig.made_of(config, changes)
-    results = stream(config)
     text = f"recruiters' taste for bookshelves {config.strength:g}"
-    for result in progress_bar(results, text) if progress else results:  # noqa: B007 - the last one counts
-        pass
-    return result
+    return finish_run(stream(config), text if progress else None)
 
 
 def stream(config: InterviewConfig) -> Iterator[InterviewResult]:
@@ -101,10 +99,13 @@ class Scores(Objective):
 
 def training_set(config: InterviewConfig) -> Iterator[TrainingSet]:
     """Yield the applicants, while they are drawn, and what the recruiters gave them; half have a bookshelf."""
+    faces_of = config.n_train, config.seed
     applicants = faces.sample(config.n_train, seed=config.seed, bookshelf=0.5)
     scores = recruiters_scores(applicants, config.strength, config.seed)
-    for pictures in faces.rendering(applicants):
+    for pictures in [_drawn[faces_of]] if faces_of in _drawn else faces.rendering(applicants):
         yield TrainingSet(pictures, (scores - MIDDLE) / UNIT)
+    _drawn.clear()
+    _drawn[faces_of] = pictures
 
 
 def evaluate(network: nn.Module, progress: Progress) -> Generator[None, None, Evaluation]:

@@ -19,7 +19,7 @@ from course_lib.fairness.regression.config import N_TEST, OLDEST, YOUNGEST, AgeC
 from course_lib.fairness.regression.result import UNBOUNDED, AgeResult, Evaluation, Trained
 from course_lib.networks import Laptop, build
 from course_lib.randomness import derive_seed, generator
-from course_lib.training import Batch, Objective, Progress, TrainingSet, finish, fit, outputs, progress_bar
+from course_lib.training import Batch, Objective, Progress, TrainingSet, finish, finish_run, fit, outputs
 
 MIDDLE, UNIT = 49.0, 20.0  # years: the network says (age - 49) / 20
 BATCH, LR = 64, 1e-2
@@ -67,10 +67,7 @@ def train_ages(config: AgeConfig | None = None, *, progress: bool = True, **chan
     Raises `CourseError` for settings out of range. Taught in: notebook 06.
     """
     config = AgeConfig.made_of(config, changes)
-    results = stream(config)
-    for result in progress_bar(results, "ages") if progress else results:  # noqa: B007 - the last one counts
-        pass
-    return result
+    return finish_run(stream(config), "ages" if progress else None)
 
 
 def stream(config: AgeConfig) -> Iterator[AgeResult]:

@@ -39,12 +39,15 @@ def spearman(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, floa
 
     The interval is that of D. G. Bonett and T. A. Wright, Psychometrika 65 (2000): Fisher's transformation with the
     variance (1 + r^2 / 2) / (n - 3). A correlation of 1 is taken as half a step below it there: n points in the same
-    order do not prove that all would be. Raises `CourseError` for sequences that differ in length or are too short.
+    order do not prove that all would be. Raises `CourseError` for sequences that differ in length, are too short, hold
+    NaN, or are all the same number.
     """
-    x, y = pd.Series(x, dtype=float), pd.Series(y, dtype=float)
+    x, y = (pd.Series(np.asarray(values, dtype=float)) for values in (x, y))
     n = len(x)
     if n != len(y) or n < 4:
         raise CourseError(f"A rank correlation needs two sequences of the same length, 4 or more: {n} and {len(y)}.")
+    if x.isna().any() or y.isna().any() or min(x.nunique(), y.nunique()) < 2:
+        raise CourseError("A rank correlation needs numbers that differ, and no NaN among them.")
     r = float(x.rank().corr(y.rank()))
     most = 1 - 6 / (n * (n * n - 1))
     z = np.arctanh(np.clip(r, -most, most))

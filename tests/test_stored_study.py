@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from scipy import stats
 
 from course_lib import metrics, mitigation
@@ -12,7 +13,7 @@ from course_lib.mitigation import stored
 from course_lib.mitigation.plots import MMDPlot
 from course_lib.mitigation.stored import paper, pictures, results, tables
 from course_lib.mitigation.stored.results import Stored, StoredConfig
-from course_lib.plotting import new_figure
+from course_lib.plotting import EXPLICIT, IMPLICIT, MAJORITY, MINORITY, new_figure
 from course_lib.study import Order
 from course_lib.study.rows import read_table
 
@@ -47,6 +48,14 @@ def test_the_same_order_of_few_is_no_proof():
     assert metrics.spearman([1, 2, 3, 4, 5], [5, 4, 3, 2, 1]) == pytest.approx((-r, -high, -low))
     with pytest.raises(CourseError, match="4 or more: 3 and 3"):
         metrics.spearman([1, 2, 3], [1, 2, 3])
+    for wrong in ([1, 1, 1, 1], [1, 2, 3, np.nan]):
+        with pytest.raises(CourseError, match="numbers that differ, and no NaN"):
+            metrics.spearman([1, 2, 3, 4], wrong)
+
+
+def test_a_rank_correlation_pairs_by_place_whatever_the_labels_are():
+    x, y = pd.Series([1, 2, 3, 4, 5], list("abcde")), pd.Series([5, 4, 3, 2, 1], list("edcba"))
+    assert metrics.spearman(x, y)[0] == pytest.approx(-1)
 
 
 # The files
@@ -92,8 +101,8 @@ def study(methods=("StdM", "UpWt"), seeds=2, strengths=(0.7,)):
         for seed in range(seeds):
             for method in methods:
                 for told in NAMES if method == "UpWt" else [""]:
-                    row = {"preset": "laptop", "method": method, "strength": strength, "explicit": told}
-                    row |= {"told": "value" if told else "", "seed": seed}
+                    row = {"source": "mnist", "method": method, "strength": strength, "explicit": told, "seed": seed}
+                    row |= {"told_as": "value" if told else "", "settings": None}
                     row["unbiased accuracy"] = (0.4 if method == "StdM" else 0.3) + 0.01 * seed
                     for variable in NAMES:
                         row[f"{variable} minority"] = row["unbiased accuracy"]
@@ -131,13 +140,13 @@ def test_table_1_has_the_papers_numbers_beside_ours_with_seeds_and_runs():
     assert row[["seeds", "runs"]].tolist() == [2, 14]
     assert row[["explicit MMD, ours", "implicit MMD, ours"]].tolist() == pytest.approx([0, 0.2])
     assert np.isnan(table.loc["StdM", "explicit MMD, ours"])
-    assert row["settings (all the paper's)"] == "none"
+    assert row["settings (the paper's)"] == "none"
 
 
 def test_only_strength_07_and_told_values_belong_to_table_1():
     rows = study(strengths=(0.5, 0.7))
     rows.loc[rows["strength"] == 0.5, "unbiased accuracy"] = 0.9
-    more = rows[(rows["strength"] == 0.7) & (rows["told"] == "value")].assign(told="majority")
+    more = rows[(rows["strength"] == 0.7) & (rows["told_as"] == "value")].assign(told_as="majority")
     more["unbiased accuracy"] = 0.9
     assert stored.table1(pd.concat([rows, more])).equals(stored.table1(study()))
 
@@ -155,15 +164,15 @@ def test_the_agreement_with_the_paper_is_that_of_the_order():
 def test_a_seed_without_all_methods_has_no_part_in_the_agreement():
     rows = study(methods=paper.ACCURACY, seeds=2)
     rows["unbiased accuracy"] = rows["method"].map(paper.ACCURACY)
-    whole = rows[(rows["seed"] == 0) | (rows["method"] != "SD")]
+    whole = rows[(rows["seed"] == 0) | (rows["method"] != "SD")]  # SD is told nothing: one run is a whole seed
     assert stored.agreement(whole).loc["unbiased accuracy", "seeds"] == 1
     none = rows[rows["method"] != "SD"]
     assert "unbiased accuracy" not in stored.agreement(none).index
 
 
 def test_counts_are_how_many_variables_a_method_was_told():
-    rows = study().query("explicit in ['', 'digit_color']").assign(told=lambda t: t["explicit"].map(bool))
-    rows["told"] = rows["told"].map({True: "majority", False: ""})
+    rows = study().query("explicit in ['', 'digit_color']")
+    rows = rows.assign(told_as=rows["explicit"].map(lambda told: "majority" if told else ""))
     more = rows[rows["explicit"] != ""].assign(explicit="+".join(NAMES))
     found = tables.counts(pd.concat([rows, more])).groupby(["method", "count"]).size()
     assert found.to_dict() == {("StdM", 0): 2, ("UpWt", 1): 2, ("UpWt", 7): 2}
@@ -172,25 +181,94 @@ def test_counts_are_how_many_variables_a_method_was_told():
 # Pictures
 
 
-def test_figure_3_and_5_show_every_method_and_the_papers_numbers():
-    ax = stored.plot_gaps()
-    there = [text.get_text() for text in ax.get_xticklabels()]
-    assert there == [m for m in paper.ACCURACY if m in set(stored.runs()["method"])]
+def boxes(ax, color):
+    """The medians of the boxes of a colour, by their place on the axis."""
+    faces = [patch for patch in ax.patches if to_hex(patch.get_facecolor()) == color]
+    places = [patch.get_path().get_extents().intervalx.mean() for patch in faces]
+    black = [line for line in ax.lines if line.get_color() == "black" and len(line.get_xdata()) == 2]
+    medians = {np.mean(line.get_xdata()): line.get_ydata()[0] for line in black}
+    return {round(at, 2): min(medians.items(), key=lambda item: abs(item[0] - at))[1] for at in places}
+
+
+def test_figure_3b_shows_the_median_gaps_and_the_papers_at_the_right_methods():
+    rows = study(methods=paper.ACCURACY)
+    ax = stored.plot_gaps(rows)
+    order = [text.get_text() for text in ax.get_xticklabels()]
+    assert order == list(paper.ACCURACY)
+    assert boxes(ax, EXPLICIT) == pytest.approx({round(order.index("UpWt") - 0.18, 2): 0.0})
+    assert boxes(ax, IMPLICIT) == pytest.approx({round(i + 0.18, 2): 0.2 for i in range(8)})
     crosses = [line for line in ax.lines if line.get_marker() == "x"]
-    shown = sorted(y for line in crosses for y in line.get_ydata())
-    assert shown == sorted([paper.EXPLICIT_MMD[m] for m in there if m in paper.EXPLICIT_MMD]
-                           + [paper.IMPLICIT_MMD[m] for m in there])  # fmt: skip
-    assert [text.get_text() for text in stored.plot_gains().get_xticklabels()] == there[1:]
-    theirs, ours = stored.plot_counts()
-    lines = {line.get_label(): line for line in theirs.lines if not line.get_label().startswith("_")}
-    assert {name: tuple(line.get_ydata()) for name, line in lines.items() if name in paper.COUNTS} == paper.COUNTS
+    for line, theirs, shift in zip(crosses, (paper.EXPLICIT_MMD, paper.IMPLICIT_MMD), (-0.18, 0.18), strict=True):
+        shown = {round(x - shift): y for x, y in zip(*line.get_data(), strict=True)}
+        assert shown == {order.index(method): value for method, value in theirs.items()}
+    assert "mnist, 28 runs, 2 seeds" in ax.get_title(loc="left")
+
+
+def test_figure_3a_shows_the_median_gains_of_all_but_the_standard():
+    ax = stored.plot_gains(study())
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["UpWt"]
+    assert boxes(ax, MAJORITY) == pytest.approx({-0.18: -0.1})
+    assert boxes(ax, MINORITY) == pytest.approx({0.18: -0.1})
+
+
+def test_figure_5_shows_the_papers_lines_and_the_means_of_ours():
+    rows = study().query("explicit in ['', 'digit_color']")
+    one = rows.assign(told_as=rows["explicit"].map(lambda told: "majority" if told else ""))
+    seven = one[one["explicit"] != ""].assign(explicit="+".join(NAMES))
+    seven["unbiased accuracy"] += 0.1
+    theirs, ours = stored.plot_counts(pd.concat([one, seven]))
+    lines = [{line.get_label(): line for line in ax.lines} for ax in (theirs, ours)]
+    for method, ends in paper.COUNTS.items():
+        assert tuple(lines[0][method].get_ydata()) == ends
+    assert lines[1]["UpWt"].get_xdata().tolist() == [1, 7]
+    assert lines[1]["UpWt"].get_ydata().tolist() == pytest.approx([0.305, 0.405])
+    assert lines[1]["StdM"].get_ydata().tolist() == pytest.approx([0.405, 0.405])  # told nothing: level
     assert theirs.get_ylim() == ours.get_ylim()
+
+
+def test_a_study_that_is_not_finished_can_be_looked_at():
+    for rows in (study(methods=("StdM",)), study(methods=("UpWt",)), study(methods=("StdM", "LFF"), seeds=1)):
+        stored.plot_gaps(rows)
+        stored.plot_gains(rows)
+        stored.plot_counts(rows)
+        assert len(stored.table1(rows)) == rows["method"].nunique()
+        assert stored.agreement(rows).empty
+
+
+def test_a_seed_counts_once_a_method_was_told_every_variable():
+    rows = study()
+    part = rows[(rows["method"] != "UpWt") | (rows["seed"] == 0) | (rows["explicit"] == "digit_color")]
+    assert stored.table1(part).loc["UpWt", ["seeds", "runs", "ours"]].tolist() == pytest.approx([1, 7, 0.3])
+
+
+def test_the_gain_from_one_variable_to_seven_is_compared_with_the_papers():
+    parts = []
+    for method, (first, last) in paper.COUNTS.items():
+        for explicit, accuracy in (("digit_color", first), ("+".join(NAMES), last)):
+            row = study(methods=("StdM",), seeds=1).assign(method=method, explicit=explicit, told_as="majority")
+            parts.append(row.assign(**{"unbiased accuracy": accuracy}))
+    found = stored.agreement(pd.concat([study(), *parts]))
+    assert list(found.index) == ["accuracy with seven explicit variables less that with one"]
+    assert found["rank correlation"].item() == pytest.approx(1)
+
+
+def test_runs_of_different_digits_or_sizes_are_not_compared(tmp_path):
+    rows = pd.read_csv(results.FOLDER / "biased_mnist_table1.csv")
+    for name, other in (("source", "bundled"), ("lr", 0.5), ("n_train", 100)):
+        rows.head(3).assign(**{name: other}).to_csv(tmp_path / "other.csv")
+        rows.to_csv(tmp_path / "one.csv")
+        with pytest.raises(CourseError, match=f"cannot be compared: they differ in {name}"):
+            stored.runs(tmp_path / "one.csv", tmp_path / "other.csv")
+    assert stored.table1(stored.runs(tmp_path / "one.csv")).equals(stored.table1(stored.runs(tmp_path / "one.csv")))
+    (tmp_path / "grades.csv").write_text("name,points\nada,20\n")
+    with pytest.raises(CourseError, match="is not a table of this study"):
+        stored.runs(tmp_path / "grades.csv")
 
 
 def test_a_setting_is_the_mean_of_its_seeds_and_their_range():
     config = StoredConfig(0.7, "UpWt", "distractor_shape")
     rows = stored.runs().query("strength == 0.7 and method == 'UpWt' and explicit == 'distractor_shape'")
-    rows = rows[rows["told"] == "value"]
+    rows = rows[rows["told_as"] == "value"]
     found = Stored.of(config)
     assert sorted(found.accuracies) == sorted(rows["unbiased accuracy"])
     gap = rows["digit_color majority"] - rows["digit_color minority"]
@@ -229,7 +307,7 @@ def test_the_panel_answers_every_control_and_says_what_is_not_stored():
         assert "Not stored" in panel.status.value
         assert "not stored" in panel.helper.labels["course-stored"]
     assert not panel.problem.value
-    assert type(panel)(StoredConfig(**panel.state()), panel.controls).state() == panel.state()
+    assert stored.panel(**panel.state()).state() == panel.state()
 
 
 def test_the_moved_picture_is_the_fresh_one():
@@ -251,9 +329,14 @@ def test_slips_are_told_in_a_sentence(state, said):
         stored.panel(**state)
 
 
-def test_a_kit_without_the_files_says_what_to_do(tmp_path):
+def test_a_kit_without_the_files_says_what_to_do_and_still_trains(tmp_path, monkeypatch):
+    for module in (results, tables):
+        monkeypatch.setattr(module, "FOLDER", tmp_path)
     with pytest.raises(CourseError, match=r"There is no stored study in .*: take data/studies/ from"):
-        results._read(tmp_path)
+        stored.runs()
+    with pytest.raises(CourseError, match=r"There is no file .*biased_mnist_search\.csv\."):
+        stored.search()
+    assert Stored.beside(mitigation.Config(method="UpWt", strength=0.7)) is None
 
 
 # Beside a live run
@@ -266,7 +349,7 @@ def test_stored_runs_stand_beside_a_live_one_of_the_same_method_and_strength():
     plot = MMDPlot(new_figure(4, 3).add_subplot())
     plot.update(beside, beside)
     assert list(plot.stored.get_xdata()) == list(beside.mmd()["mmd"])
-    assert plot.text.get_text() == "black ticks: stored study"
+    assert plot.text.get_text().startswith("black: stored, MNIST, ")
     plot.update(beside)
     assert np.isnan(plot.stored.get_xdata()).all()
     assert plot.text.get_text() == ""
@@ -274,7 +357,7 @@ def test_stored_runs_stand_beside_a_live_one_of_the_same_method_and_strength():
 
 @pytest.mark.parametrize("changes", [
     {"strength": 0.65}, {"strength": {"digit_color": 0.9}}, {"method": "Resample"},
-    {"method": "GDRO", "settings": {"eta": 0.5}},
+    {"method": "GDRO", "settings": {"eta": 0.5}}, {"network": "paper"},
 ])  # fmt: skip
 def test_nothing_stands_beside_a_run_that_was_not_stored(changes):
     assert Stored.beside(mitigation.Config(**{"strength": 0.7, **changes})) is None

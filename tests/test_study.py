@@ -66,7 +66,7 @@ def test_a_stopped_study_goes_on_where_it_was(tiny, tmp_path):
 def test_a_file_of_something_else_is_left_alone(tiny, tmp_path):
     path = tmp_path / "grades.csv"
     path.write_text("name,points\nada,20\n")
-    with pytest.raises(CourseError, match="is not a file of this study"):
+    with pytest.raises(CourseError, match="is not a table of this study"):
         engine.run(Order("augmentation"), path)
     assert path.read_text() == "name,points\nada,20\n"
 

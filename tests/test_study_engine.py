@@ -108,6 +108,11 @@ def test_runs_of_another_table_are_taken_over_and_none_that_is_not_wanted(quick,
     assert path.read_text().splitlines() == other.read_text().splitlines()[:3]
     with pytest.raises(CourseError, match=r"There is no file .*none\.csv\."):
         engine.run(Order("augmentation"), tmp_path / "new.csv", reuse=[tmp_path / "none.csv"])
+    with pytest.raises(CourseError, match="cannot be read: Is a directory"):
+        engine.run(Order("augmentation"), tmp_path / "new.csv", reuse=[tmp_path])
+    (tmp_path / "picture.csv").write_bytes(bytes(range(256)))
+    with pytest.raises(CourseError, match=r"picture\.csv is not a table of this study"):
+        engine.run(Order("augmentation"), tmp_path / "new.csv", reuse=[tmp_path / "picture.csv"])
 
 
 def test_only_takes_the_runs_that_are_named(tmp_path):

@@ -180,8 +180,9 @@ class BiasPanel(Panel):
         return biased_mnist.make(source, "train", self.strengths, 200, seed, cell=17)
 
     def _draw(self, result: Result) -> None:
-        self.run_picture.update(result, Stored.beside(result.config))
-        png, text = self.run_picture.png(), plots.describe(result)
+        beside = Stored.beside(result.config)
+        self.run_picture.update(result, beside)
+        png, text = self.run_picture.png(), plots.describe(result, beside)
 
         def show() -> None:
             self.result = result

@@ -41,11 +41,13 @@ ROWS = np.arange(len(TITLES))
 
 
 class Beside(Protocol):
-    """Stored runs at the setting of a live one: their unbiased accuracies, [seeds], and their mean MMDs."""
+    """Stored runs of the method and strength of a live one: accuracies [seeds], and MMDs, a row for each variable."""
 
     accuracies: np.ndarray
 
     def mmd(self) -> pd.DataFrame: ...
+
+    def said(self) -> str: ...
 
 
 class CurvePlot:
@@ -70,7 +72,7 @@ class CurvePlot:
         evaluations = result.evaluations
         self.accuracy.set_data([e.step for e in evaluations], [e.unbiased for e in evaluations])
         text = f"unbiased accuracy {result.unbiased_accuracy:.3f}" if evaluations else ""
-        self.text.set_text(f"{text}\nstored study {beside.accuracies.mean():.3f}" if text and beside else text)
+        self.text.set_text(f"{text}\nstored (MNIST): {beside.accuracies.mean():.3f}" if text and beside else text)
         top = max(3.0, 1.1 * float(np.max(losses, initial=0.0)))
         changed = self.ax.get_xlim() != (0, result.steps) or self.loss_ax.get_ylim() != (0, top)
         if changed:
@@ -131,6 +133,7 @@ class MMDPlot:
         self.bars = ax.barh(ROWS, np.zeros(7), height=0.55, linewidth=0, animated=animated)
         self.intervals = ax.hlines(ROWS, np.nan, np.nan, color="#404040", lw=1, animated=animated)
         (self.stored,) = ax.plot(np.full(7, np.nan), ROWS, "|", color="black", ms=11, mew=2, animated=animated)
+        self.stored_range = ax.hlines(ROWS, np.nan, np.nan, color="black", lw=2, animated=animated)
         self.text = ax.text(0.98, 0.01, "", transform=ax.transAxes, ha="right", fontsize=7.5, animated=animated)
         kinds = [
             Patch(facecolor=EXPLICIT, hatch="////", edgecolor="white", label="explicit"),
@@ -149,8 +152,11 @@ class MMDPlot:
             bar.set(width=width, color=EXPLICIT if explicit else IMPLICIT, edgecolor="white")
             bar.set_hatch("////" if explicit else "")
         self.intervals.set_segments(horizontal(table["low"], table["high"]))
-        self.stored.set_xdata(beside.mmd()["mmd"] if beside else np.full(7, np.nan))
-        self.text.set_text("black ticks: stored study" if beside else "")
+        stored = beside.mmd() if beside else nothing.assign(mmd=np.nan)
+        self.stored.set_xdata(stored["mmd"])
+        self.stored_range.set_segments(horizontal(stored["low"], stored["high"]))
+        seeds = f"{len(beside.accuracies)} seed{'s' * (len(beside.accuracies) > 1)}" if beside else ""
+        self.text.set_text(f"black: stored, MNIST, {seeds}" if beside else "")
         left = min(-0.4, float(table["low"].min()))
         changed = self.ax.get_xlim() != (left, 1)
         self.ax.set_xlim(left, 1)
@@ -304,11 +310,12 @@ def static_figure(data: BiasedMNIST, result: Result | None, beside: Beside | Non
     return picture.figure
 
 
-def describe(result: Result) -> str:
-    """Return a run in words, for those who do not see its picture."""
+def describe(result: Result, beside: Beside | None = None) -> str:
+    """Return a run in words, and the stored ones beside it, for those who do not see its picture."""
     start = f"{caption(result.config)}. Step {result.step} of {result.steps}"
     if not result.evaluations:
         return f"{start}, loss {result.losses[-1]:.3g}."
     table = result.mmd()
     gaps = ", ".join(f"{VARIABLES[v].title} {m:.2f}" for v, m in zip(table["variable"], table["mmd"], strict=True))
-    return f"{start}: unbiased accuracy {result.unbiased_accuracy:.3f}. MMD: {gaps}."
+    stored = f" Stored runs with MNIST: {beside.said()}." if beside else ""
+    return f"{start}: unbiased accuracy {result.unbiased_accuracy:.3f}. MMD: {gaps}.{stored}"

@@ -125,11 +125,16 @@ def read_table(path: Path, configuration: Row, must_exist: bool = False) -> list
         if must_exist:
             raise CourseError(f"There is no file {path}.")
         return []
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        rows = list(reader)
-    if not set(configuration) <= set(reader.fieldnames or ()):
-        raise CourseError(f"{path} is not a file of this study: name another one, or remove it.")
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            rows, columns = list(reader), set(reader.fieldnames or ())
+    except OSError as error:
+        raise CourseError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except (UnicodeDecodeError, csv.Error):
+        rows, columns = [], set()
+    if not set(configuration) <= columns:
+        raise CourseError(f"{path} is not a table of this study: name another file.")
     return rows
 
 

@@ -47,9 +47,13 @@ def backbone(name: str = "trunk") -> Backbone:
 def _resnet18() -> nn.Module:
     try:
         from torchvision.models import ResNet18_Weights, resnet18  # late: hardly any lesson needs it
-    except (ImportError, RuntimeError) as error:  # RuntimeError: it is there, and made for another build of torch
-        other = "torchvision" if isinstance(error, ImportError) else f"a torchvision for torch {torch.__version__}"
-        raise CourseError(f"resnet18 needs {other}: `pip install torchvision`, {INSTEAD}.") from error
+    except ImportError as error:
+        raise CourseError(f"resnet18 needs torchvision: `pip install torchvision`, {INSTEAD}.") from error
+    except Exception as error:  # it is there, and made for another build of torch, which shows in many ways
+        raise CourseError(
+            f"resnet18 needs the torchvision that was released with torch {torch.__version__}; the one that is "
+            f"installed does not load ({error}): install that, {INSTEAD}."
+        ) from error
     try:
         network = resnet18(weights=ResNet18_Weights.DEFAULT)
     except (OSError, RuntimeError) as error:  # no network, no space, or a download that broke off

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from course_lib.mitigation.result import GROUPS
 from course_lib.mitigation.stored import paper
-from course_lib.mitigation.stored.results import STANDARD, runs, tidy
+from course_lib.mitigation.stored.results import STANDARD, tidy
 from course_lib.mitigation.stored.tables import counts, of_table1
 from course_lib.plotting import EXPLICIT, IMPLICIT, MAJORITY, MINORITY, STYLE, new_axes
 
@@ -26,39 +26,42 @@ def plot_gains(rows: pd.DataFrame | None = None, *, ax: Axes | None = None) -> A
     """Plot each method's improvement over StdM for majority and minority groups, after the paper's figure 3a.
 
     A box holds the seven variables, all seeds and, for a method that is told something, whatever it was told in
-    turn: quartiles and median; whiskers reach to 1.5 times the box. rows: of a study; by default those that come with
+    turn: quartiles and median; whiskers reach to 1.5 times the box. rows: of `runs`; by default those that come with
     the kit. Taught in: notebook 07.
     """
     ax = new_axes(ax, 7.4, 3.0)
-    long = tidy(of_table1(runs() if rows is None else rows))
+    rows = of_table1(rows)
+    long = tidy(rows)
     gains = {f"IOSM {group}": group for group in GROUPS}
     long = long.loc[long["method"] != STANDARD, ["method", *gains]].rename(columns=gains)
-    long = long.melt(["method"], list(GROUPS), "group", "iosm")
+    long = long.melt(["method"], list(GROUPS), "group", "iosm").dropna()
     with mpl.rc_context(STYLE):
         colors = dict(zip(GROUPS, (MAJORITY, MINORITY), strict=True))
         _boxes(long, ax, "iosm", "group", colors, _order(long))
         ax.axhline(0, color="black", lw=0.8)
-        ax.set(xlabel="", ylabel="accuracy - accuracy of StdM", title=f"improvement over StdM {_how(long)}")
+        ax.set(xlabel="", ylabel="accuracy - accuracy of StdM", title=f"improvement over StdM {_how(rows)}")
     return ax
 
 
 def plot_gaps(rows: pd.DataFrame | None = None, *, ax: Axes | None = None) -> Axes:
     """Plot each method's MMD, of the variable that it is told and of the others, after the paper's figure 3b.
 
-    Boxes as in `plot_gains`; crosses: the medians that the paper shows. rows: of a study; by default those that come
+    Boxes as in `plot_gains`; crosses: the medians that the paper shows. rows: of `runs`; by default those that come
     with the kit. Taught in: notebook 07.
     """
     ax = new_axes(ax, 7.4, 3.0)
-    long = tidy(of_table1(runs() if rows is None else rows))
+    rows = of_table1(rows)
+    long = tidy(rows)
     with mpl.rc_context(STYLE):
         order = _order(long)
         _boxes(long, ax, "mmd", "kind", {"explicit": EXPLICIT, "implicit": IMPLICIT}, order)
         for medians, shift in zip((paper.EXPLICIT_MMD, paper.IMPLICIT_MMD), SHIFTS, strict=True):
-            at = [(i + shift, medians[m]) for i, m in enumerate(order) if m in medians]
-            ax.plot(*zip(*at, strict=True), "x", color="black", ms=6, mew=1.6, label=None if shift < 0 else "the paper")
+            at = {i + shift: medians[m] for i, m in enumerate(order) if m in medians}
+            label = None if shift < 0 else "the paper"
+            ax.plot(list(at), list(at.values()), "x", color="black", ms=6, mew=1.6, label=label)
         ax.axhline(0, color="black", lw=0.8)
         ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
-        ax.set(xlabel="", ylabel="majority - minority accuracy", title=f"MMD {_how(long)}")
+        ax.set(xlabel="", ylabel="majority - minority accuracy", title=f"MMD {_how(rows)}")
     return ax
 
 
@@ -68,10 +71,13 @@ def _boxes(long: pd.DataFrame, ax: Axes, y: str, hue: str, colors: dict[str, str
     for (value, color), shift in zip(colors.items(), SHIFTS, strict=True):
         groups = long[long[hue] == value].groupby("method")[y]
         there = {order.index(method) + shift: group.dropna() for method, group in groups}
+        if not there:
+            continue
         boxes = {"widths": 0.3, "manage_ticks": False, "boxprops": {"facecolor": color, "lw": 0.8}, "label": value}
         ax.boxplot(list(there.values()), positions=list(there), **boxes, **looks)
     ax.set_xticks(range(len(order)), order)
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    if order:
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     ax.grid(False, axis="x")
 
 
@@ -80,16 +86,24 @@ def _order(long: pd.DataFrame) -> list[str]:
     return [method for method in paper.ACCURACY if method in there]
 
 
-def _how(long: pd.DataFrame) -> str:
-    return f"at strength 0.7 ({len(long):,} values: MNIST, seven variables, all seeds and runs)"
+def _how(rows: pd.DataFrame) -> str:
+    seeds = rows.groupby("method")["seed"].nunique()
+    return f"at strength 0.7 ({'/'.join(rows['source'].unique())}, {len(rows)} runs, {_range(seeds)})"
+
+
+def _range(seeds: pd.Series) -> str:
+    """Return how many seeds there are, such as "3 seeds", or "2 to 3 seeds" if that differs."""
+    low, high = (int(seeds.min()), int(seeds.max())) if len(seeds) else (0, 0)
+    return f"{low} to {high} seeds" if low != high else f"{high} seed{'s' * (high != 1)}"
 
 
 def plot_counts(rows: pd.DataFrame | None = None, *, axes: Sequence[Axes] | None = None) -> Sequence[Axes]:
     """Plot the unbiased accuracy against how many variables a method is told, after the paper's figure 5.
 
-    Left: the ends of the paper's lines, read off its figure. Right: ours, mean and range over seeds. Methods that are
-    told nothing are level lines. rows: of a study; by default those that come with the kit; ``axes``: two.
-    Taught in: notebook 07.
+    Of each variable a method is told who is in the majority and who is not, unlike in table 1, where it is told the
+    value of one. Left: the ends of the paper's lines, read off its figure. Right: ours, mean and range over seeds.
+    Methods that are told nothing are level lines. rows: of `runs`; by default those that come with the kit; ``axes``:
+    two. Taught in: notebook 07.
     """
     axes = new_axes(None, 8.0, 3.2, columns=2) if axes is None else axes
     table = counts(rows)
@@ -104,10 +118,8 @@ def plot_counts(rows: pd.DataFrame | None = None, *, axes: Sequence[Axes] | None
             axes[1].plot(spread.index, spread["mean"], **look, ls="-" if method in paper.COUNTS else ":")
             axes[1].fill_between(spread.index, spread["min"], spread["max"], color=color, alpha=0.12, lw=0)
         top = max(0.6, *(ax.get_ylim()[1] for ax in axes))
-        seeds = table["seed"].nunique()
-        for ax, title in zip(
-            axes, ("the paper (ends of its lines)", f"ours: mean and range of {seeds} seeds"), strict=True
-        ):
+        seeds = _range(table.groupby(["method", "count"])["seed"].nunique())
+        for ax, title in zip(axes, ("the paper (ends of its lines)", f"ours: mean and range, {seeds}"), strict=True):
             ax.axhline(0.1, color="black", lw=0.6, ls=":")
             ax.set(ylim=(0, top), xticks=(1, 3, 5, 7), xlabel="variables that a method is told", title=title)
         axes[0].set_ylabel("unbiased accuracy")

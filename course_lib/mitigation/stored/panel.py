@@ -9,7 +9,7 @@ from course_lib import controls
 from course_lib.data.biased_mnist import VARIABLES
 from course_lib.livepanel import LivePanel
 from course_lib.mitigation.methods import METHODS
-from course_lib.mitigation.stored.pictures import SettingPicture, StrengthPicture, caption, said
+from course_lib.mitigation.stored.pictures import SettingPicture, StrengthPicture, caption
 from course_lib.mitigation.stored.results import Stored, StoredConfig, settings
 
 
@@ -25,8 +25,8 @@ class StoredPanel(LivePanel):
 
     def headline(self, stored: Stored) -> str:
         if len(stored.accuracies):
-            return f"{caption(stored)}: {said(stored)}"
-        return "Not stored. At strengths other than 0.7, methods were told the distractor shape only."
+            return f"{caption(stored)}: {stored.said()}"
+        return "Not stored: at strengths other than 0.7, methods were told the distractor shape only."
 
 
 def panel(*, hide: Iterable[str] = (), **state: object) -> StoredPanel:

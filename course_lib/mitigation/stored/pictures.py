@@ -11,32 +11,37 @@ from course_lib.data.biased_mnist import VARIABLES
 from course_lib.mitigation.plots import ROWS, TITLES, GroupsPlot, MMDPlot, horizontal
 from course_lib.mitigation.result import GROUPS
 from course_lib.mitigation.stored.figures import LOOKS
-from course_lib.mitigation.stored.results import STANDARD, Stored, runs, settings
+from course_lib.mitigation.stored.results import STANDARD, Stored, runs
 from course_lib.plotting import MAJORITY, MINORITY, STYLE, LiveFigure, new_figure
 
 GREY = "#606060"
+SHAPE = "distractor_shape"  # what methods are told at all strengths
 
 
 class StrengthPicture(LiveFigure):
-    """Unbiased accuracy against the strength, of all methods; the chosen one stands out, and its seeds are dots."""
+    """Unbiased accuracy against the strength, of all methods, told the distractor shape if they are told anything.
+
+    The chosen method stands out, with the range of its seeds; dots are the seeds of the chosen setting.
+    """
 
     SIZE = (5.4, 2.9)
 
     def __init__(self, figure: Figure | None = None):
         super().__init__(figure or new_figure(*self.SIZE))
         rows = runs()
-        rows = rows[(rows["told"] != "majority") & rows["explicit"].isin(("", "distractor_shape"))]
+        rows = rows[(rows["told_as"] != "majority") & rows["explicit"].isin(("", SHAPE))]
+        by_method = rows.groupby(["method", "strength"])["unbiased accuracy"].agg(["mean", "min", "max"])
+        self.lines = {method: part.droplevel("method") for method, part in by_method.groupby("method")}
         with mpl.rc_context(STYLE):
             ax = self.figure.add_axes((0.1, 0.16, 0.87, 0.72))
             ax.set(xlim=(0, 1.05), ylim=(0, 1), xlabel="bias strength", ylabel="unbiased accuracy")
-            ax.set_title("all methods; told the distractor shape if anything")
-            self.means = rows.groupby(["method", "strength"])["unbiased accuracy"].mean()
-            for method in settings()["method"]:
-                part = self.means[method]
-                ax.plot(part.index, part, "-", color="#c0c0c0" if method != STANDARD else "black", lw=1.1)
+            ax.set_title("all methods; lines: told the distractor shape, if anything")
+            for method, part in self.lines.items():
+                ax.plot(part.index, part["mean"], "-", color="black" if method == STANDARD else "#c0c0c0", lw=1.1)
             ax.axhline(0.1, color="black", lw=0.6, ls=":")
             ax.text(0.005, 0.115, "chance", fontsize=7.5, color=GREY)
             (self.line,) = ax.plot([], [], "-", lw=2.2, animated=True)
+            self.ranges = ax.vlines([], 0, 1, lw=1.6, animated=True)
             (self.dots,) = ax.plot([], [], ls="", ms=7, mew=1.2, mec="black", alpha=0.8, animated=True)
             self.at = ax.axvline(0.7, color=GREY, lw=0.8, ls="--", animated=True)
             self.text = ax.text(0.985, 0.96, "", transform=ax.transAxes, ha="right", va="top", animated=True)
@@ -45,18 +50,21 @@ class StrengthPicture(LiveFigure):
         """Follow the setting; only moving parts change."""
         c = stored.config
         color, marker = LOOKS[c.method]
-        part = self.means[c.method]
-        self.line.set_data(part.index, part)
+        part = self.lines.get(c.method) if c.told in ("", SHAPE) else None  # the lines are of that only
+        part = next(iter(self.lines.values()))[:0] if part is None else part
+        self.line.set_data(part.index, part["mean"])
         self.line.set_color(color)
+        self.ranges.set_segments([[(x, low), (x, high)] for x, low, high in part[["min", "max"]].itertuples()])
+        self.ranges.set_color(color)
         self.dots.set_data([c.strength] * len(stored.accuracies), stored.accuracies)
         self.dots.set(color=color, marker=marker)
         self.at.set_xdata([c.strength] * 2)
-        self.text.set_text(said(stored) + "\nblack: StdM, grey: the others")
+        self.text.set_text(f"{stored.said()}\nblack: StdM, grey: the others")
 
     @staticmethod
     def describe(stored: Stored) -> str:
         """Return the picture in words."""
-        return f"Unbiased accuracy of all methods against the bias strength. {caption(stored)}: {said(stored)}."
+        return f"Unbiased accuracy of all methods against the bias strength. {caption(stored)}: {stored.said()}."
 
 
 class SettingPicture(LiveFigure):
@@ -80,7 +88,7 @@ class SettingPicture(LiveFigure):
     def update(self, stored: Stored) -> None:
         """Follow the setting; what stands still is redrawn only when it has to be."""
         changed = [plot.update(stored) for plot in self.plots]
-        self.title.set_text(caption(stored))
+        self.title.set_text(f"{caption(stored)}; thin lines: from the lowest seed to the highest")
         if any(changed):
             self.refresh()
 
@@ -88,10 +96,10 @@ class SettingPicture(LiveFigure):
     def describe(stored: Stored) -> str:
         """Return the picture in words."""
         if not len(stored.accuracies):
-            return f"{caption(stored)}: {said(stored)}."
+            return f"{caption(stored)}: {stored.said()}."
         table = stored.mmd()
         gaps = ", ".join(f"{VARIABLES[v].title} {m:.2f}" for v, m in zip(table["variable"], table["mmd"], strict=True))
-        return f"{caption(stored)}: {said(stored)}. MMD: {gaps}."
+        return f"{caption(stored)}: {stored.said()}. MMD: {gaps}."
 
 
 class GainsPlot:
@@ -124,12 +132,4 @@ def caption(stored: Stored) -> str:
     """Return what a picture shows, in one line."""
     c = stored.config
     told = f" (told the {VARIABLES[c.told].title})" if c.told else ""
-    return f"{c.method}{told} · bias strength {c.strength:g} · MNIST · stored runs, seeds: {len(stored.accuracies)}"
-
-
-def said(stored: Stored) -> str:
-    """Return the unbiased accuracy in words, or that there is none."""
-    found = stored.accuracies
-    if not len(found):
-        return "not stored"
-    return f"unbiased accuracy {found.mean():.3f} ({found.min():.3f} to {found.max():.3f})"
+    return f"{c.method}{told} · bias strength {c.strength:g} · stored runs, MNIST"

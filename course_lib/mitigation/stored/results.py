@@ -15,46 +15,60 @@ from course_lib.errors import CourseError, require_choice
 from course_lib.mitigation.config import Config as RunConfig
 from course_lib.mitigation.methods import METHODS
 from course_lib.mitigation.result import GROUPS
+from course_lib.study.rows import read_table
 
 FOLDER = Path(__file__).parents[3] / "data" / "studies"
 TABLES = ("table1", "strength", "explicit_count")
 STANDARD = "StdM"
+KEY = ["method", "strength", "explicit", "told_as", "seed"]  # what tells the runs of one setting apart
 
 
-def runs() -> pd.DataFrame:
-    """Return one row for each stored run, in the order of the study: its configuration and what came out.
+# What must be the same for runs to be compared.
+SETTING = ["source", "preset", "n_train", "epochs", "lr", "tested_on"]
 
-    method, strength, explicit (the variables that it was told, joined by "+", or ""), told ("value", "majority" or
-    ""), seed, "unbiased accuracy"; "VARIABLE majority", "VARIABLE minority" and their n; with what it was made.
-    Made by ``python -m course_lib study biased-mnist-table1`` and others, see data/studies/README.md.
-    Taught in: notebook 07.
+
+def runs(*paths: Path | str) -> pd.DataFrame:
+    """Return one row for each run of the tables at ``paths``, by default those that come with the kit.
+
+    method, strength, explicit (the variables that it was told, joined by "+", or ""), told_as ("value", "majority" or
+    ""), seed, "unbiased accuracy"; "VARIABLE majority", "VARIABLE minority" and their n; the rest of its
+    configuration, and with what it was made. A run that two tables share is one row. Made by
+    ``python -m course_lib study biased-mnist-table1`` and others, see data/studies/README.md. Raises `CourseError` for
+    no table, one of something else, and runs of different sizes or digits. Taught in: notebook 07.
     """
-    return _read(FOLDER).copy()
+    return _read(tuple(map(Path, paths)) or _shipped()).copy()
+
+
+def _shipped() -> tuple[Path, ...]:
+    return tuple(path for name in TABLES if (path := FOLDER / f"biased_mnist_{name}.csv").exists())
 
 
 @lru_cache(maxsize=2)
-def _read(folder: Path) -> pd.DataFrame:
-    tables = [pd.read_csv(path) for name in TABLES if (path := folder / f"biased_mnist_{name}.csv").exists()]
-    if not tables:
-        raise CourseError(f"There is no stored study in {folder}: take data/studies/ from the course's own copy.")
-    rows = pd.concat(tables, ignore_index=True)
-    rows[["explicit", "told"]] = rows[["explicit", "told"]].fillna("")
-    # What two tables share is one run.
-    return rows.drop_duplicates(["preset", "method", "strength", "explicit", "told", "seed"], ignore_index=True)
+def _read(paths: tuple[Path, ...]) -> pd.DataFrame:
+    if not paths:
+        raise CourseError(f"There is no stored study in {FOLDER}: take data/studies/ from the course's own copy.")
+    needed = dict.fromkeys([*SETTING, *KEY, "unbiased accuracy"])
+    for path in paths:
+        read_table(path, needed, must_exist=True)
+    rows = pd.concat(map(pd.read_csv, paths), ignore_index=True)
+    rows[["explicit", "told_as"]] = rows[["explicit", "told_as"]].fillna("")
+    different = [name for name in SETTING if rows[name].nunique() > 1]
+    if different:
+        raise CourseError(f"These tables hold runs that cannot be compared: they differ in {', '.join(different)}.")
+    return rows.drop_duplicates(KEY, ignore_index=True)
 
 
 def tidy(rows: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Return one row for each run and variable: method, strength, explicit, told, seed, variable, kind, and numbers.
+    """Return one row for each run and variable: method, strength, explicit, told_as, seed, variable, kind, numbers.
 
     kind: "explicit" for a variable that the method was told, else "implicit"; majority, minority: accuracies; mmd:
     their difference; "IOSM majority" and "IOSM minority": how much better than the StdM run of the same strength
-    and seed, NaN where there is none. rows: of a study; by default those that come with the kit.
+    and seed, NaN where there is none. rows: of `runs`; by default those that come with the kit.
     Taught in: notebook 07.
     """
-    rows = _read(FOLDER) if rows is None else rows
-    names = ["preset", "method", "strength", "explicit", "told", "seed"]
+    rows = runs() if rows is None else rows
     long = pd.concat(
-        rows[names].assign(
+        rows[KEY].assign(
             variable=variable,
             kind=["explicit" if variable in told.split("+") else "implicit" for told in rows["explicit"]],
             majority=rows[f"{variable} majority"],
@@ -62,7 +76,7 @@ def tidy(rows: pd.DataFrame | None = None) -> pd.DataFrame:
         )
         for variable in VARIABLES
     )
-    same = ["preset", "strength", "seed", "variable"]
+    same = ["strength", "seed", "variable"]
     standard = long.loc[long["method"] == STANDARD, [*same, *GROUPS]]
     long = long.assign(mmd=long["majority"] - long["minority"]).merge(standard, "left", same, suffixes=("", " of StdM"))
     for group in GROUPS:
@@ -93,7 +107,7 @@ class StoredConfig(Config):
 
 def settings() -> dict[str, list]:
     """Return the strengths and the methods that there are stored runs of. Taught in: notebook 07."""
-    rows = _read(FOLDER)
+    rows = runs()
     return {"strength": sorted(rows["strength"].unique().tolist()), "method": list(rows["method"].unique())}
 
 
@@ -113,30 +127,42 @@ class Stored:
     @lru_cache(maxsize=512)  # more than there are settings: a slider then only draws
     def of(cls, config: StoredConfig) -> Stored:
         """Return what is stored of ``config``."""
-        c, rows, long = config, _read(FOLDER), _tidy()
+        c, rows, long = config, runs(), _tidy()
 
         def where(table: pd.DataFrame) -> pd.Series:
-            same = (table["strength"] == c.strength) & (table["method"] == c.method) & (table["told"] != "majority")
+            same = (table["strength"] == c.strength) & (table["method"] == c.method) & (table["told_as"] != "majority")
             return same & (table["explicit"] == c.told)
 
         return cls(c, rows.loc[where(rows), "unbiased accuracy"].to_numpy(), long[where(long)])
 
     @classmethod
     def beside(cls, config: RunConfig) -> Stored | None:
-        """Return what is stored of a run's method and strength and of what it is told; None if there is nothing.
+        """Return what is stored of a live run's method and strength and of what it is told; None if there is nothing.
 
-        Digits and size of the run may be others. A method with other settings than its own is another method.
+        The stored runs have digits, a number of images and epochs, and a learning rate of their own. A method with
+        other settings than the stored ones is another method, and another network another study.
         """
+        if not _shipped() or config.settings or config.network != "laptop":
+            return None
         there = settings()
-        if config.method not in there["method"] or config.strength not in there["strength"] or config.settings:
+        if config.method not in there["method"] or config.strength not in there["strength"]:
             return None
         stored = cls.of(StoredConfig(config.strength, config.method, config.explicit))
         return stored if len(stored.accuracies) else None
 
     @property
-    def evaluations(self) -> bool:
-        """Whether there is something to draw."""
-        return len(self.accuracies) > 0
+    def evaluations(self) -> tuple[float, ...]:
+        """The unbiased accuracies: one for each seed, as a run has one for each evaluation."""
+        return tuple(self.accuracies)
+
+    def said(self) -> str:
+        """Return the unbiased accuracy in words, with its seeds and their range, or that there is none."""
+        found = self.accuracies
+        if not len(found):
+            return "not stored"
+        if len(found) == 1:
+            return f"unbiased accuracy {found[0]:.3f} (1 seed)"
+        return f"unbiased accuracy {found.mean():.3f} ({len(found)} seeds: {found.min():.3f} to {found.max():.3f})"
 
     def groups(self) -> pd.DataFrame:
         """Return the mean over seeds: variable, group, accuracy; low and high: the lowest and the highest."""

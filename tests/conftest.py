@@ -40,10 +40,15 @@ LONGEST = (
     "test_browser_transfer",
     "test_exercises",
     "test_environment",
+    "test_release",
+    "test_grade",
+    "test_fairness_interview",
     "test_nbgrader",
     "07_bias_mitigation",
     "06_fairness",
-    "test_fairness_interview",
+    "test_check",
+    "test_fairness_experiment",
+    "test_own_numbers",
 )
 
 

@@ -361,3 +361,33 @@ def test_stored_runs_stand_beside_a_live_one_of_the_same_method_and_strength():
 ])  # fmt: skip
 def test_nothing_stands_beside_a_run_that_was_not_stored(changes):
     assert Stored.beside(mitigation.Config(**{"strength": 0.7, **changes})) is None
+
+
+# What notebook 07 says of it
+
+
+def test_the_gaps_are_as_the_notebook_says():
+    table = stored.table1()
+    explicit, implicit = table["explicit MMD, ours"], table["implicit MMD, ours"]
+    assert explicit[["UpWt", "GDRO"]].abs().max() < 0.05  # close the gap
+    assert 0 < explicit["RUBi"] < implicit["StdM"] / 2  # closes more than half of it
+    others = implicit[["UpWt", "GDRO", "RUBi", "IRMv1"]]
+    assert (others - implicit["StdM"]).abs().max() < 0.05  # about as wide
+    assert explicit["IRMv1"] > 0.8 * implicit["StdM"]  # closes neither
+    assert max(explicit["LNL"], implicit["LNL"]) < 0.7 * implicit["StdM"]
+    assert table.loc["GDRO", "explicit MMD, paper"] > 0.2
+    assert table["paper"].idxmax() == "LFF"
+    assert table.loc["LFF", "ours"] < table.loc["StdM", "ours"] + 0.01
+
+
+def test_the_gains_are_as_the_notebook_says():
+    long = stored.tidy(tables.of_table1(None))
+    medians = long[long["method"] != "StdM"].groupby("method")[["IOSM majority", "IOSM minority"]].median()
+    assert medians["IOSM minority"].max() <= 0.03
+    assert medians["IOSM majority"].idxmin() == "LNL"
+
+
+def test_the_agreement_is_as_the_notebook_says():
+    found = stored.agreement()
+    assert (found["low"] > 0).sum() <= 1  # nearly all intervals hold 0
+    assert found["methods"].between(5, 8).all()

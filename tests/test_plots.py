@@ -20,7 +20,7 @@ from course_lib.data import biased_mnist
 from course_lib.data.biased_mnist import VARIABLES
 from course_lib.data.digits import SOURCES
 from course_lib.errors import CourseError
-from course_lib.mitigation import Config, plot_groups, plot_iosm, plot_mmd, plot_training, plots, stream
+from course_lib.mitigation import Config, iosm, plot_groups, plot_iosm, plot_mmd, plot_training, plots, stream
 from course_lib.mitigation.sheet import sheet_pixels
 from course_lib.plotting import EXPLICIT, IMPLICIT, LiveFigure, encode_png, new_axes, new_figure
 
@@ -203,7 +203,7 @@ def test_captions_name_the_digits_the_strength_the_method_and_what_it_was_told(s
     mixed = plots.caption(Config(strength={"digit_color": 0.9}, source=source))
     assert "told" not in mixed
     assert "0.10 / 0.90 / 0.10 / 0.10 / 0.10 / 0.10 / 0.10" in mixed
-    assert source in plots.label(Config(source=source))
+    assert source in iosm.label(Config(source=source))
 
 
 def test_a_description_tells_in_words_what_the_picture_shows(results):
@@ -234,7 +234,7 @@ def test_iosm_shows_the_gain_of_each_run_over_its_standard(result, standard):
     figure.canvas.draw()
     (legend,) = figure.legends
     names = [text.get_text() for text in legend.get_texts()]
-    assert names == [plots.label(result.config), plots.label(standard.config)]
+    assert names == [iosm.label(result.config), iosm.label(standard.config)]
     assert all("bundled" in name for name in names)  # which digits
 
 
@@ -250,7 +250,7 @@ def test_iosm_needs_a_standard_for_every_run(result, standard):
 
 
 def test_the_picture_of_kept_runs_names_each_and_can_be_drawn_again(result, standard):
-    picture = plots.IOSMPicture()
+    picture = iosm.IOSMPicture()
     picture.update([result, standard], [standard, standard])
     both = picture.png()
     picture.update([result], [standard])
@@ -332,7 +332,7 @@ def test_a_live_picture_before_any_run_is_empty_axes():
 
 
 def test_live_pictures_leave_no_pyplot_figures_open(results, standard):
-    picture, kept = plots.RunPicture(), plots.IOSMPicture()
+    picture, kept = plots.RunPicture(), iosm.IOSMPicture()
     picture.update(results[-1])
     kept.update([results[-1]], [standard])
     assert picture.png()

@@ -7,9 +7,10 @@ holds the runs that take hours, with a panel of its own.
 from course_lib.mitigation import stored
 from course_lib.mitigation.config import Config
 from course_lib.mitigation.experiment import run, stream
+from course_lib.mitigation.iosm import plot_iosm
 from course_lib.mitigation.methods import METHODS, Method, Setting
 from course_lib.mitigation.panel import panel
-from course_lib.mitigation.plots import plot_groups, plot_iosm, plot_mmd, plot_training
+from course_lib.mitigation.plots import plot_groups, plot_mmd, plot_training
 from course_lib.mitigation.result import Evaluation, Result
 from course_lib.mitigation.sheet import plot_sheet
 

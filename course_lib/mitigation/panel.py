@@ -20,6 +20,7 @@ from course_lib.mitigation import plots
 from course_lib.mitigation.config import Config
 from course_lib.mitigation.controls import NAMES, make_controls, mean_strength
 from course_lib.mitigation.experiment import prepare, standard_of, stream
+from course_lib.mitigation.iosm import IOSMPicture
 from course_lib.mitigation.methods import METHODS, Setting
 from course_lib.mitigation.result import Result
 from course_lib.mitigation.sheet import sheet_pixels
@@ -59,7 +60,7 @@ class BiasPanel(Panel):
         self.sheet, self.picture = Picture("sheet", 537, 213), Picture("picture", 840, 300)
         self.caption = widgets.HTML()  # of the sheet
         self.run_picture = plots.RunPicture()
-        self.iosm_picture = plots.IOSMPicture()
+        self.iosm_picture = IOSMPicture()
         self.kept = KeptRuns(
             self, csv="bias_mitigation_runs.csv", size=(840, 280),
             table=table, draw=self._draw_kept, describe=lambda runs: f"IOSM of {len(runs)} kept runs; see the table.",

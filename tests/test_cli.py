@@ -116,6 +116,7 @@ def test_tests_are_spread_over_processes_unless_one_must_be_seen(monkeypatch, py
     assert seen["command"] == [sys.executable, "-m", "pytest", *options, *pytests]
     assert seen["PYTEST_XDIST_AUTO_NUM_WORKERS"] == str(cli.MOST_PROCESSES)
     monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "3")  # the user's own word
+    monkeypatch.setenv(environment.HANDED_OVER, sys.executable)  # a command uses it up, and the next would install
     assert cli.main(["test", *pytests]) == 0
     assert seen["PYTEST_XDIST_AUTO_NUM_WORKERS"] == "3"
 

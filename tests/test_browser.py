@@ -167,7 +167,7 @@ ANSWERS = {  # what a student tries -> what the box begins with
 def test_the_stored_study_answers_every_control_and_trains_nothing(lab):
     open_panel(lab, "from course_lib import mitigation\npanel = mitigation.stored.panel()\npanel", "stored")
     cells = lab.page.locator(".jp-Notebook .jp-Cell").count()
-    assert alt(lab, "stored").startswith("UpWt (told the distractor shape) · bias strength 0.7 · MNIST · stored runs")
+    assert alt(lab, "stored").startswith("UpWt (told the distractor shape) · bias strength 0.7 · stored runs, MNIST")
     press_slider(lab, "strength", key="ArrowLeft", picture="stored")
     lab.until(lambda: "bias strength 0.5" in alt(lab, "stored"), 10)
     press_field(lab, "explicit", "ArrowUp")

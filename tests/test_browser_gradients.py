@@ -33,6 +33,7 @@ def test_every_control_of_the_deep_network_answers_to_the_keyboard(lab):
         lab.until(lambda shown=shown: lab.source("course-profile") != shown, 10)
     press_field(lab, "residual", "Space")
     press_field(lab, "seed", "ArrowUp")
+    lab.until(lambda: "seed 2" in alt(lab, "profile"), 10)
     assert lab.page.locator("img.course-profile").bounding_box() == before
     text = alt(lab, "profile")
     for said in ("ReLU", "he initialisation", "layer normalisation", "residual connections", "bias random", "seed 2"):

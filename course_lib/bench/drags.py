@@ -15,13 +15,14 @@ MOVES = 60
 
 
 class Drag(NamedTuple):
-    """A panel in some state, a slider of it, the picture that follows, and the aim in ms."""
+    """A panel in some state, a slider of it, the picture that follows, the aim in ms, and steps to go each way."""
 
     what: str
     panel: str
     slider: str
     picture: str
     aim: str
+    steps: int = 4
 
 
 DRAGS = (
@@ -39,7 +40,7 @@ DRAGS = (
     Drag("06 applicant", "fairness.interview_panel()", "applicant", "faces", "<= 150"),
     Drag("06 repair", "fairness.regression_panel(bound=12.5)", "strength", "repair", "<= 150"),
     Drag("06 bound", "fairness.regression_panel(bound=12.0)", "bound", "errors", "<= 150"),
-    Drag("07 stored study", "mitigation.stored.panel()", "strength", "stored", "<= 100"),
+    Drag("07 stored study", "mitigation.stored.panel(strength=0.5)", "strength", "stored", "<= 100", 2),
 )
 
 
@@ -54,4 +55,4 @@ def measure_drags() -> Iterator[Figure]:
             browser.page.wait_for_selector(f"img.course-{drag.picture}")
             browser.page.wait_for_timeout(4000)
             watch = Watch(browser, f"course-{drag.slider}", f"course-{drag.picture}")
-            yield from latencies(drag.what, [watch.move(key(i)) for i in range(MOVES)], drag.aim)
+            yield from latencies(drag.what, [watch.move(key(i, drag.steps)) for i in range(MOVES)], drag.aim)

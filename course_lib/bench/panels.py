@@ -58,8 +58,9 @@ def measure_browser() -> Iterator[Figure]:
             yield Figure("from the last move to the first point", _first_point(browser, watch), "s", "<= 1.5")
 
 
-def key(i: int) -> str:
-    return "ArrowRight" if i // 4 % 2 == 0 else "ArrowLeft"
+def key(i: int, steps: int = 4) -> str:
+    """Return the key of move ``i``: so many steps to the right, as many back, and so on."""
+    return "ArrowRight" if i // steps % 2 == 0 else "ArrowLeft"
 
 
 def latencies(what: str, times: list[float], aim: str) -> Iterator[Figure]:

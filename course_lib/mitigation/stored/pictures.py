@@ -44,7 +44,10 @@ class StrengthPicture(LiveFigure):
             self.ranges = ax.vlines([], 0, 1, lw=1.6, animated=True)
             (self.dots,) = ax.plot([], [], ls="", ms=7, mew=1.2, mec="black", alpha=0.8, animated=True)
             self.at = ax.axvline(0.7, color=GREY, lw=0.8, ls="--", animated=True)
-            self.text = ax.text(0.985, 0.96, "", transform=ax.transAxes, ha="right", va="top", animated=True)
+            # Text is slow to draw: only what changes is drawn at each move.
+            at = {"transform": ax.transAxes, "ha": "right", "va": "top"}
+            ax.text(0.985, 0.87, "black: StdM, grey: the others", fontsize=8, color=GREY, **at)
+            self.text = ax.text(0.985, 0.97, "", animated=True, **at)
 
     def update(self, stored: Stored) -> None:
         """Follow the setting; only moving parts change."""
@@ -59,7 +62,7 @@ class StrengthPicture(LiveFigure):
         self.dots.set_data([c.strength] * len(stored.accuracies), stored.accuracies)
         self.dots.set(color=color, marker=marker)
         self.at.set_xdata([c.strength] * 2)
-        self.text.set_text(f"{stored.said()}\nblack: StdM, grey: the others")
+        self.text.set_text(stored.said())
 
     @staticmethod
     def describe(stored: Stored) -> str:
@@ -82,13 +85,15 @@ class SettingPicture(LiveFigure):
             for ax in axes:
                 for spine in ax.spines.values():
                     spine.set_animated(True)  # it stands in front of what moves
+            at = {"fontsize": 7.5, "color": GREY, "ha": "right", "va": "top"}
+            self.figure.text(0.985, 0.96, "thin lines: from the lowest seed to the highest", **at)
             look = {"fontsize": 8.5, "color": "#404040", "va": "top", "animated": True}  # of an axes: else it stays
             self.title = axes[0].text(0.01, 0.96, "", transform=self.figure.transSubfigure, clip_on=False, **look)
 
     def update(self, stored: Stored) -> None:
         """Follow the setting; what stands still is redrawn only when it has to be."""
         changed = [plot.update(stored) for plot in self.plots]
-        self.title.set_text(f"{caption(stored)}; thin lines: from the lowest seed to the highest")
+        self.title.set_text(caption(stored))
         if any(changed):
             self.refresh()
 

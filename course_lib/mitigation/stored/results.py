@@ -182,14 +182,15 @@ class Stored:
         return "explicit" if variable == self.config.told else "implicit"
 
     def _spread(self, column: str) -> pd.DataFrame:
-        return self._spreads[column].rename(columns={"min": "low", "max": "high"}).reset_index()
+        return self._spreads[column]
 
     @cached_property
-    def _spreads(self) -> pd.DataFrame:
+    def _spreads(self) -> dict[str, pd.DataFrame]:
         """Mean, lowest and highest of each number over seeds, a row for each variable."""
         numbers = [*GROUPS, "mmd", *(f"IOSM {group}" for group in GROUPS)]
-        by_variable = self.table.groupby("variable", sort=False)[numbers].agg(["mean", "min", "max"])
-        return by_variable.reindex(list(VARIABLES)).rename_axis("variable")
+        found = self.table.groupby("variable", sort=False)[numbers].agg(["mean", "min", "max"])
+        found = found.reindex(list(VARIABLES)).rename(columns={"min": "low", "max": "high"})
+        return {name: found[name].rename_axis("variable").reset_index() for name in numbers}
 
 
 @lru_cache(maxsize=1)

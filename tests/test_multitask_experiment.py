@@ -10,9 +10,11 @@ from course_lib.errors import CourseError
 from course_lib.multitask import (
     TASKS,
     Config,
+    experiment,
     has_label,
     held_out,
     make_network,
+    references,
     run,
     start,
     stream,
@@ -140,7 +142,7 @@ def test_looking_at_gradients_changes_nothing():
 
 
 def test_all_networks_start_the_same_and_one_task_together_is_that_task_alone():
-    networks = make_networks(Config(**SHORT))
+    networks = make_networks(Config(**SHORT), Config.tasks)
     assert list(networks) == [TOGETHER, "smile", "age", "gender"]
     first = networks[TOGETHER].state_dict()
     assert all(torch.equal(first[n], v) for arm in networks for n, v in networks[arm].state_dict().items())
@@ -148,10 +150,67 @@ def test_all_networks_start_the_same_and_one_task_together_is_that_task_alone():
     assert torch.equal(one[TOGETHER], one["gender"])
 
 
-def test_a_task_alone_does_not_depend_on_the_others(short):
+def test_a_task_alone_does_not_depend_on_the_others(short, monkeypatch):
+    monkeypatch.setattr(references, "_answers", {})
     alone = run(progress=False, **SHORT | {"tasks": ("smile",)})
     ours, theirs = short.evaluations[-1].said["smile"], alone.evaluations[-1].said["smile"]
     torch.testing.assert_close(ours[:, 0], theirs[:, 0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.fixture
+def trained_alone(monkeypatch):
+    """Forgets earlier runs; the list of what each run from now on trains alone."""
+    monkeypatch.setattr(experiment, "_finished", {})
+    monkeypatch.setattr(references, "_answers", {})
+    asked = []
+
+    def noting(config, alone=()):
+        asked.append(list(alone))
+        return make_networks(config, alone)
+
+    monkeypatch.setattr(experiment, "make_networks", noting)
+    return asked
+
+
+def test_what_a_task_learned_alone_is_not_trained_again(trained_alone, monkeypatch):
+    run(progress=False, **SHORT)
+    changed = SHORT | {"weights": {"age": 4}, "unit": "years"}
+    quick = run(progress=False, **changed)
+    assert trained_alone == [["smile", "age", "gender"], ["age"]]  # its unit is another
+    monkeypatch.setattr(experiment, "_finished", {})
+    monkeypatch.setattr(references, "_answers", {})
+    anew = run(progress=False, **changed)
+    assert trained_alone[2] == ["smile", "age", "gender"]
+    assert [e.step for e in quick.evaluations] == [e.step for e in anew.evaluations]
+    for one, other in zip(quick.evaluations, anew.evaluations, strict=True):
+        assert one.said.keys() == other.said.keys()
+        assert all(torch.equal(one.said[arm], other.said[arm]) for arm in one.said)
+
+
+@pytest.mark.parametrize(("changes", "again"), [
+    ({"balance": "uncertainty"}, []), ({"tasks": TASKS}, ["coin"]), ({"labels": {"smile": 41}}, ["smile"]),
+    ({"labels": {"smile": 40, "age": 30}}, ["age"]), ({"seed": 1}, ["smile", "age", "gender"]),
+    ({"noise": 1}, ["smile", "age", "gender"]), ({"channels": 16}, ["smile", "age", "gender"]),
+    ({"lr": 0.02}, ["smile", "age", "gender"]), ({"epochs": 1}, ["smile", "age", "gender"]),
+])  # fmt: skip
+def test_what_changes_a_task_alone_is_trained_alone_again(trained_alone, changes, again):
+    run(progress=False, **SHORT)
+    run(progress=False, **SHORT | changes)
+    assert trained_alone[1] == again
+
+
+def test_a_run_that_stops_leaves_nothing_to_the_next(trained_alone):
+    results = stream(Config(**SHORT))
+    next(results)
+    results.close()
+    run(progress=False, **SHORT | {"weights": {"age": 4}})
+    assert trained_alone == [["smile", "age", "gender"]] * 2
+
+
+def test_as_many_tasks_are_kept_as_fit(trained_alone, monkeypatch):
+    monkeypatch.setattr(references, "KEPT", 2)
+    run(progress=False, **SHORT)
+    assert list(references.kept(Config(**SHORT))) == ["age", "gender"]
 
 
 def test_a_weight_of_zero_is_a_task_that_is_not_there(short):
@@ -164,7 +223,7 @@ def test_a_weight_of_zero_is_a_task_that_is_not_there(short):
 def test_the_summed_loss_is_the_weighted_sum():
     config = Config(**SHORT, weights=(1, 0.5, 2, 9))
     data = training_set(config)
-    objective = Together(make_networks(config, references=False), data, generator(0, "x"), config)
+    objective = Together(make_networks(config), data, generator(0, "x"), config)
     batch = data.batch(torch.arange(64))
     losses = task_losses(objective.network[TOGETHER](batch.x), batch.y)
     total = objective.summed(losses, torch.ones(4, dtype=torch.bool))

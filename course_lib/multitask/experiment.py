@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator
 
-from torch import nn
+from torch import Tensor, nn
 
+from course_lib.multitask import references
 from course_lib.multitask.config import Config
 from course_lib.multitask.objective import Together, make_networks
 from course_lib.multitask.pictures import TESTED, held_out, training_set
@@ -36,24 +37,30 @@ def cached(config: Config) -> Result | None:
 
 
 def stream(config: Config) -> Iterator[Result]:
-    """Yield the growing `Result` after every step and pause; stop iterating to cancel."""
+    """Yield the growing `Result` after every step and pause; stop iterating to cancel.
+
+    What a task learned alone in an earlier run is not trained again, where it would be the same.
+    """
     if known := cached(config):
         yield known
         return
-    networks = make_networks(config)
+    alone = references.kept(config)
+    networks = make_networks(config, [task for task in config.tasks if task not in alone])
     objective = Together(networks, training_set(config), generator(config.seed, "training"), config)
     every = max(1, steps_of(config) // PROBES)
     probes, evaluations = (objective.probe(0),), ()
     for p in training(objective):
         if p.evaluation is not None:
-            evaluations = (*evaluations, p.evaluation)
+            known_now = {task: answers[len(evaluations)] for task, answers in alone.items()}
+            evaluations = (*evaluations, Evaluation(p.evaluation.step, p.evaluation.said | known_now))
         if p.step > probes[-1].step and (p.step % every == 0 or p.step == p.steps):
             probes = (*probes, objective.probe(p.step))
-        result = Result(config, p.steps, tuple(objective.losses), evaluations, probes, networks)
+        result = Result(config, p.steps, tuple(objective.losses), evaluations, probes)
         yield result
     while len(_finished) >= KEPT:
         del _finished[next(iter(_finished))]
     _finished[config] = result
+    references.keep(config, {task: tuple(e.said[task] for e in evaluations) for task in config.tasks})
 
 
 def steps_of(config: Config) -> int:
@@ -78,7 +85,7 @@ def training(objective: Together) -> Iterator[Progress]:
 def evaluate(networks: nn.ModuleDict, config: Config, now: Progress) -> Generator[None, None, Evaluation]:
     """Ask every network about some test faces, and about all at the end; pauses often (see `fit`)."""
     n = TESTED if now.step == now.steps else QUICK
-    said = {}
+    said: dict[str, Tensor] = {}
     for arm, network in networks.items():
         answers = yield from outputs(network, held_out(config.noise)[0], n)
         said[arm] = answers.clone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -90,10 +91,9 @@ class Together(Objective):
         return pulls(self.network[TOGETHER], self.config, self.counted(), step)
 
 
-def make_networks(config: Config, references: bool = True) -> nn.ModuleDict:
-    """Return the network of all tasks and, with ``references``, one for each task; all start the same."""
-    arms = (TOGETHER, *(config.tasks if references else ()))
-    return nn.ModuleDict({arm: make_network(config) for arm in arms})
+def make_networks(config: Config, alone: Iterable[str] = ()) -> nn.ModuleDict:
+    """Return the network of all tasks, and one for each of those to be trained alone; all start the same."""
+    return nn.ModuleDict({arm: make_network(config) for arm in (TOGETHER, *alone)})
 
 
 def pulls(network: SharedTrunk, config: Config, weights: Tensor, step: int = 0) -> Probe:

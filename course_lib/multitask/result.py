@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from course_lib.multitask.config import TASKS, Config
 from course_lib.multitask.objective import TOGETHER, Probe
@@ -41,14 +41,13 @@ def right_or_off(config: Config, task: str, said: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Result(RunSoFar):
-    """A run so far: the tasks' losses [steps done, T] on the shared trunk, evaluations, probes, the networks."""
+    """A run so far: the tasks' losses [steps done, T] on the shared trunk, evaluations, probes."""
 
     config: Config
     steps: int
     losses: tuple[tuple[float, ...], ...] = field(repr=False)
     evaluations: tuple[Evaluation, ...]
     probes: tuple[Probe, ...] = field(repr=False)
-    networks: nn.ModuleDict | None = field(repr=False, default=None)
 
     def __repr__(self) -> str:
         rows = self.table().itertuples() if self.evaluations else ()

@@ -56,7 +56,7 @@ def config_of(configuration: Row) -> Config:
 def measure(configuration: Row) -> Generator[Any, None, Row]:
     """Train one network and return its accuracy on the smiles of the test faces."""
     config = config_of(configuration)
-    networks = make_networks(config, references=False)
+    networks = make_networks(config)
     objective = Together(networks, training_set(config), generator(config.seed, "training"), config)
     for now in training(objective):
         yield now

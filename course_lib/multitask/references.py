@@ -1,0 +1,33 @@
+"""What each task alone answered: trained once and kept, since neither weights nor the other tasks change it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from torch import Tensor
+
+from course_lib.multitask.config import LABELS, TASKS, UNITS, WEIGHTS, Config
+
+KEPT = 64  # tasks; the answers of one take some 100 kB
+_answers: dict[tuple[str, int, Config], tuple[Tensor, ...]] = {}
+
+
+def kept(config: Config) -> dict[str, tuple[Tensor, ...]]:
+    """Return what the tasks of ``config`` answered alone in an earlier run: float [n, 4] of each evaluation."""
+    return {task: _answers[key] for task in config.tasks if (key := _key(config, task)) in _answers}
+
+
+def keep(config: Config, said: Mapping[str, tuple[Tensor, ...]]) -> None:
+    """Keep what tasks answered alone in a run that is finished."""
+    for task, answers in said.items():
+        _answers[_key(config, task)] = answers
+    while len(_answers) > KEPT:
+        del _answers[next(iter(_answers))]
+
+
+def _key(config: Config, task: str) -> tuple[str, int, Config]:
+    """What decides the network of one task alone: all but the other tasks, and how they count."""
+    unit = config.unit if task == "age" else UNITS[0]
+    usual = replace(config, tasks=TASKS, labels=LABELS, weights=WEIGHTS, balance="weights", unit=unit)
+    return task, config.labels[TASKS.index(task)], usual

@@ -363,9 +363,12 @@ def test_animated_artists_lie_over_each_other_as_in_a_redraw():
     assert np.array_equal(decode(live.png()), redraw(figure))
 
 
-def test_png_keeps_every_pixel():
-    pixels = np.random.default_rng(0).integers(0, 256, (13, 7, 3), dtype=np.uint8)
-    assert np.array_equal(decode(encode_png(pixels)), pixels)
+@pytest.mark.parametrize("shape", [(13, 7, 3), (13, 7, 4), (1, 1, 3), (300, 840, 4)])
+def test_png_keeps_every_pixel(shape):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    with Image.open(io.BytesIO(encode_png(pixels))) as image:
+        assert image.mode == ("RGB", "RGBA")[shape[2] - 3]
+        assert np.array_equal(np.asarray(image), pixels)
 
 
 # The sheet

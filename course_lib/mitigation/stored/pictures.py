@@ -1,4 +1,8 @@
-"""The pictures of the stored study's panel: all strengths, and one setting. They only follow what is looked at."""
+"""The pictures of the stored study's panel: all strengths, and one setting. They only follow what is looked at.
+
+What they show stands in the panel's line of status. Only a picture on a figure of somebody else's, such as a slide,
+says it itself: drawing text takes as long as all else that moves.
+"""
 
 from __future__ import annotations
 
@@ -44,10 +48,9 @@ class StrengthPicture(LiveFigure):
             self.ranges = ax.vlines([], 0, 1, lw=1.6, animated=True)
             (self.dots,) = ax.plot([], [], ls="", ms=7, mew=1.2, mec="black", alpha=0.8, animated=True)
             self.at = ax.axvline(0.7, color=GREY, lw=0.8, ls="--", animated=True)
-            # Text is slow to draw: only what changes is drawn at each move.
             at = {"transform": ax.transAxes, "ha": "right", "va": "top"}
             ax.text(0.985, 0.87, "black: StdM, grey: the others", fontsize=8, color=GREY, **at)
-            self.text = ax.text(0.985, 0.97, "", animated=True, **at)
+            self.text = ax.text(0.985, 0.97, "", visible=figure is not None, **at)
 
     def update(self, stored: Stored) -> None:
         """Follow the setting; only moving parts change."""
@@ -87,8 +90,8 @@ class SettingPicture(LiveFigure):
                     spine.set_animated(True)  # it stands in front of what moves
             at = {"fontsize": 7.5, "color": GREY, "ha": "right", "va": "top"}
             self.figure.text(0.985, 0.96, "thin lines: from the lowest seed to the highest", **at)
-            look = {"fontsize": 8.5, "color": "#404040", "va": "top", "animated": True}  # of an axes: else it stays
-            self.title = axes[0].text(0.01, 0.96, "", transform=self.figure.transSubfigure, clip_on=False, **look)
+            look = {"fontsize": 8.5, "color": "#404040", "va": "top", "visible": figure is not None}
+            self.title = self.figure.text(0.01, 0.96, "", **look)
 
     def update(self, stored: Stored) -> None:
         """Follow the setting; what stands still is redrawn only when it has to be."""

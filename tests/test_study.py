@@ -2,13 +2,16 @@
 
 import csv
 import hashlib
+import re
+import shutil
+import subprocess
 
 import pytest
 
 from course_lib import cli, environment, study
 from course_lib.environment import ROOT
 from course_lib.errors import CourseError
-from course_lib.study import Order, augmentation, engine
+from course_lib.study import Order, augmentation, engine, record
 from course_lib.training import Progress, finish
 
 
@@ -47,6 +50,27 @@ def test_each_run_is_a_row_with_configuration_result_duration_and_versions(tiny,
         "seconds", "device", "python", "torch", "processor", "course_lib", "commit", "wh_low", "wh_high",
     ]  # fmt: skip
     assert not list(path.parent.glob("*.part"))
+
+
+def test_a_row_says_whether_the_library_was_another_than_in_its_commit(tmp_path, monkeypatch):
+    git = shutil.which("git") or pytest.skip("there is no git")
+    (tmp_path / "course_lib").mkdir()
+    (tmp_path / "course_lib" / "code.py").write_text("x = 1")
+    (tmp_path / "table.csv").write_text("a\n")
+    monkeypatch.setattr(record, "ROOT", tmp_path)
+    who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+    assert record.commit.__wrapped__() == ""
+    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "first"]):
+        subprocess.run([git, "-C", tmp_path, *command], check=True)
+    clean = record.commit.__wrapped__()
+    assert re.fullmatch("[0-9a-f]{12}", clean)
+    (tmp_path / "table.csv").write_text("a\n1\n")  # what a study adds to
+    assert record.commit.__wrapped__() == clean
+    (tmp_path / "course_lib" / "more.py").write_text("y = 1")
+    assert record.commit.__wrapped__() == clean + "+"
+    (tmp_path / "course_lib" / "more.py").unlink()
+    (tmp_path / "course_lib" / "code.py").write_text("x = 2")
+    assert record.commit.__wrapped__() == clean + "+"
 
 
 def test_a_stopped_study_goes_on_where_it_was(tiny, tmp_path):

@@ -19,7 +19,7 @@ def record(seconds: float, device: str) -> dict[str, Any]:
     """Return the columns that every row has beside its configuration and result.
 
     seconds; device; python, torch, course_lib and processor; commit of the kit, "" where it is not known, with a
-    "+" if files were changed since; wh_low and wh_high: the energy in watt-hours, time times what one core and the
+    "+" if the library was changed since; wh_low and wh_high: the energy in watt-hours, time times what one core and the
     card draw at the least and at the most. An estimate, not a measurement.
     """
     import torch
@@ -61,11 +61,15 @@ def watts(device: str) -> tuple[float, float]:
 
 @lru_cache(maxsize=1)
 def commit() -> str:
-    """Return the commit of the kit's folder, "" if it is no repository of its own."""
+    """Return the commit of the kit's folder, "" if it is no repository of its own.
+
+    It has a "+" if the library is another one by now. Other files do not count: a table that is under version control
+    changes with the first row that a study adds to it.
+    """
     if not (ROOT / ".git").exists():
         return ""
     name = _ask("git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD")
-    changed = name and _ask("git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no")
+    changed = name and _ask("git", "-C", str(ROOT), "status", "--porcelain", "--", "course_lib")
     return name + "+" * bool(changed)
 
 

@@ -15,7 +15,7 @@ from course_lib.data.biased_mnist import VARIABLES
 from course_lib.mitigation.plots import ROWS, TITLES, GroupsPlot, MMDPlot, horizontal
 from course_lib.mitigation.result import GROUPS
 from course_lib.mitigation.stored.figures import LOOKS
-from course_lib.mitigation.stored.results import STANDARD, Stored, runs
+from course_lib.mitigation.stored.results import STANDARD, Stored, runs, tidy
 from course_lib.plotting import MAJORITY, MINORITY, STYLE, LiveFigure, new_figure
 
 GREY = "#606060"
@@ -111,29 +111,26 @@ class SettingPicture(LiveFigure):
 
 
 class GainsPlot:
-    """The improvement over StdM of majority and minority, for the seven variables."""
+    """The improvement over StdM of majority and minority, for the seven variables; the axis holds all stored gains."""
 
     def __init__(self, ax: Axes, *, animated: bool = False):
-        ax.set(title="IOSM", xlim=(-0.4, 0.4), ylim=(6.6, -0.6), xlabel="accuracy - accuracy of StdM")
+        widest = tidy()[[f"IOSM {group}" for group in GROUPS]].abs().max().max() + 0.05
+        ax.set(title="IOSM", xlim=(-widest, widest), ylim=(6.6, -0.6), xlabel="accuracy - accuracy of StdM")
         ax.set_yticks(ROWS, [""] * len(TITLES))
         ax.axvline(0, color="black", lw=0.8)
-        self.ax, self.dots, self.ranges = ax, {}, {}
+        self.dots, self.ranges = {}, {}
         for group, color, marker in zip(GROUPS, (MAJORITY, MINORITY), "oD", strict=True):
             self.ranges[group] = ax.hlines(ROWS, np.nan, np.nan, color=color, lw=1, animated=animated)
             nowhere = np.full(len(ROWS), np.nan)
             (self.dots[group],) = ax.plot(nowhere, ROWS, marker, color=color, ms=5, label=group, animated=animated)
 
     def update(self, stored: Stored) -> bool:
-        """Show the gains of ``stored``; return whether the axis has changed."""
-        widest = 0.4
+        """Show the gains of ``stored``; nothing but the moving parts changes."""
         for group in GROUPS:
             gains = stored.gains(group)
             self.dots[group].set_xdata(gains["mean"])
             self.ranges[group].set_segments(horizontal(gains["low"], gains["high"]))
-            widest = max(widest, *gains[["low", "high"]].abs().max().fillna(0))
-        changed = self.ax.get_xlim() != (-widest, widest)
-        self.ax.set_xlim(-widest, widest)
-        return changed
+        return False
 
 
 def caption(stored: Stored) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,14 @@ def pytest_xdist_make_scheduler(config, log):
 
     config.option.loadscopereorder = False  # which would start with the most tests, and they are not the longest
     return ByFile(config, log)
+
+
+@pytest.fixture(autouse=True)
+def no_figure_is_left_open():
+    """Close what a test has drawn by pyplot, which warns of more than 20 figures in one process."""
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
 
 
 @pytest.fixture(scope="module")

@@ -222,7 +222,6 @@ def test_plots_take_axes_and_show_a_result(short):
     assert plot_groups(short, ax=left) is left
     assert plot_criteria(short, ax=right) is right
     assert plot_groups(short).get_title(loc="left") == "accuracy on test faces"
-    plt.close("all")
 
 
 @pytest.fixture

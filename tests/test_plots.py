@@ -45,12 +45,6 @@ def standard():
     return mitigation.run(Config(strength=0.7, **TINY), progress=False)
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 def decode(png):
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 

@@ -63,12 +63,10 @@ def test_a_rank_correlation_pairs_by_place_whatever_the_labels_are():
 
 @pytest.mark.parametrize("name", ["table1", "strength", "explicit-count", "search"])
 def test_every_stored_run_is_one_of_the_plan_and_says_how_it_was_made(name):
-    plan = Order(f"biased-mnist-{name}", "mnist", 3).plan()
+    plan = Order(f"biased-mnist-{name}", "mnist", 2 if name == "search" else 3).plan()
     path = results.FOLDER / f"biased_mnist_{name.replace('-', '_')}.csv"
     planned = [{column: str(value) for column, value in row.items()} for row in plan]
     found = [{column: row[column] for column in planned[0]} for row in read_table(path, plan[0])]
-    if name == "search":  # two seeds
-        planned = [row for row in planned if row["seed"] != "2"]
     assert sorted(map(str, found)) == sorted(map(str, planned))
     for row in read_table(path, {"commit": ""}):
         assert row["commit"]

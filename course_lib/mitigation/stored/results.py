@@ -187,8 +187,8 @@ class Stored:
         found = self.table.groupby("variable", sort=False)[numbers].agg(["mean", "min", "max"])
         found = found.reindex(list(VARIABLES)).rename(columns={"min": "low", "max": "high"})
         spreads = {name: found[name].rename_axis("variable").reset_index() for name in numbers}
-        by_group = pd.concat(spreads.pop(group).assign(group=group) for group in GROUPS)
-        named = {"groups": by_group.rename(columns={"mean": "accuracy"})}
+        groups = pd.concat(spreads[group].assign(group=group) for group in GROUPS)
+        named = {"groups": groups.rename(columns={"mean": "accuracy"})}
         return spreads | named | {"mmd": spreads["mmd"].rename(columns={"mean": "mmd"})}
 
 

@@ -271,7 +271,7 @@ def run_grade(options: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from course_lib.grading.grade import grade
-    from course_lib.grading.release import read_key
+    from course_lib.grading.key import read_key
 
     sys.stdout.reconfigure(errors="replace")  # of students' names, whatever the terminal can show
     key = replace(read_key(options.release), training=not options.no_training)

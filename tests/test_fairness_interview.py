@@ -1,5 +1,7 @@
 """The interview scorer: the shortcut is there if, and only if, the training data put it there."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -162,7 +164,8 @@ def test_every_look_changes_both_what_is_seen_and_what_is_said(panel):
 
 
 def test_new_training_data_give_new_scores(panel):
-    assert "a shift of +2" in panel.helper.labels["course-faces"]
+    said = re.search(r"a shift of ([+−][\d.]+)", panel.helper.labels["course-faces"])
+    assert 15 < float(said[1]) < 25
     panel.controls["strength"].value = 0.0
     panel.wait(300)  # it trains for seconds, and on a busy machine for many more
     assert "Trained with: strength 0 " in panel.helper.labels["course-faces"]

@@ -28,7 +28,8 @@ from hostile import ZOO, Member, at, cell_of, save
 from course_lib.errors import CourseError
 from course_lib.grading import book, linux, sandbox
 from course_lib.grading import grade as grading
-from course_lib.grading.release import read_key, release
+from course_lib.grading.key import read_key
+from course_lib.grading.release import release
 from course_lib.grading.reports import file_name
 from course_lib.grading.submissions import find_submissions
 

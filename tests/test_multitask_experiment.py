@@ -38,8 +38,9 @@ def short():
 
 
 @pytest.mark.parametrize(("settings", "said"), [
-    ({"tasks": ()}, "one or more of"), ({"tasks": ("smile", "height")}, "a task must be"),
-    ({"tasks": 3}, "one or more of"),
+    ({"tasks": ()}, "one or more of"), ({"tasks": ("smile", "height")}, "a task of tasks must be"),
+    ({"tasks": 3}, "a list of some of"), ({"alone": 3}, "a list of some of smile, age, gender;"),
+    ({"tasks": ("smile", "age"), "alone": "gender"}, "a task of alone must be one of 'smile', 'age'"),
     ({"labels": (1, 2)}, "a number for each"), ({"labels": {"height": 1}}, "a task of labels"),
     ({"labels": {"age": 1.5}}, "labels of age must be"), ({"weights": {"age": -1}}, "weights of age must be"),
     ({"weights": {"age": float("nan")}}, "weights of age must be"), ({"weights": 1}, "a number for each"),
@@ -57,6 +58,8 @@ def test_one_config_in_all_its_spellings():
     named = Config(tasks=["gender", "smile"], labels={"smile": 7}, weights={"age": 2})
     assert named == Config(tasks=("smile", "gender"), labels=(7, 2000, 2000, 2000), weights=(1, 2, 1, 1))
     assert Config(tasks="smile").tasks == ("smile",)
+    assert Config(alone=["gender", "age", "smile"]) == Config() != Config(alone=())
+    assert Config(tasks=("smile", "coin"), alone="coin").compared() == ("coin",)
     assert Config(n_train=600).labels == (500, 600, 600, 600)
     assert named.columns() == [0, 2]
     assert Config.of(**named.values()) == named
@@ -197,6 +200,25 @@ def test_what_changes_a_task_alone_is_trained_alone_again(trained_alone, changes
     run(progress=False, **SHORT)
     run(progress=False, **SHORT | changes)
     assert trained_alone[1] == again
+
+
+def test_only_the_tasks_to_compare_are_trained_alone(trained_alone):
+    some = run(progress=False, **SHORT | {"alone": ("smile",)})
+    assert trained_alone == [["smile"]]
+    table = some.table().set_index("task")
+    assert list(table.index) == ["smile", "age", "gender"]
+    assert table["alone"].isna().tolist() == table["gain"].isna().tolist() == [False, True, True]
+    assert set(some.curves().query("arm == 'alone'")["task"]) == {"smile"}
+    assert "alone" in repr(some)
+    assert "nan" not in repr(some)
+    every = run(progress=False, **SHORT)
+    assert trained_alone[1] == ["age", "gender"]
+    torch.testing.assert_close(
+        every.evaluations[-1].said[TOGETHER], some.evaluations[-1].said[TOGETHER], rtol=1e-4, atol=1e-4
+    )
+    none = run(progress=False, **SHORT | {"alone": ()})  # also where they are known
+    assert trained_alone[2] == []
+    assert none.table()["alone"].isna().all()
 
 
 def test_a_run_that_stops_leaves_nothing_to_the_next(trained_alone):

@@ -18,8 +18,8 @@ from course_lib import cli, environment
 from course_lib.errors import CourseError
 from course_lib.grading import book
 from course_lib.grading.check import points
+from course_lib.grading.key import read_key
 from course_lib.grading.nbgrader_source import hidden_points, mark_solution
-from course_lib.grading.release import read_key
 
 ROOT = Path(__file__).parents[1]
 ASSIGNMENT = "07_bias_mitigation"

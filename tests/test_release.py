@@ -18,10 +18,11 @@ from course_lib.errors import CourseError
 from course_lib.grading import book
 from course_lib.grading.call import call
 from course_lib.grading.judge import judge
+from course_lib.grading.key import SELF_STUDY, read_key
 from course_lib.grading.marking import hidden
 from course_lib.grading.notebook import find_functions, read_cells
 from course_lib.grading.plain import encode
-from course_lib.grading.release import SELF_STUDY, exercise_of, read_key, release, solve
+from course_lib.grading.release import exercise_of, release, solve
 
 ROOT = Path(__file__).parents[1]
 EXERCISES = {one.id: one for lesson in book.LESSONS for one in book.declared(lesson)}

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from course_lib.grading import book, reports
-from course_lib.grading.marking import Key
+from course_lib.grading.key import Key
 from course_lib.grading.reports import file_name
 
 TITLES = {id: row for id, row in book.titles().items() if id.startswith("07.")}
@@ -158,7 +158,7 @@ def test_a_spreadsheet_runs_no_name_as_a_formula(name, tmp_path):
 
 
 def test_two_lessons_are_two_columns_and_one_page(tmp_path, monkeypatch):
-    monkeypatch.setattr(book, "titles", lambda: {"06.1": ("Other", 10), **TITLES})
+    monkeypatch.setattr(book, "titles", lambda _lessons: {"06.1": ("Other", 10), **TITLES})
     first = record("ada", 3)
     first |= {"lesson": "06", "verdicts": [verdict("07.1") | {"id": "06.1", "title": "Other", "points": 9.0}]}
     folder = write(tmp_path, [record("ada", 3), first, record("bob", 2)], [])

@@ -15,6 +15,7 @@ from course_lib.randomness import MAX_SEED
 
 POPULATIONS = ("balanced", "as in training")
 MOST_MORE = 5000  # faces of a group that can be collected
+CHANNELS = (8, 16, 32)  # of the convolutions of each network of this lesson
 
 
 @dataclass(frozen=True)

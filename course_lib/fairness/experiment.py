@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from course_lib.fairness.config import Config
+from course_lib.fairness.config import CHANNELS, Config
 from course_lib.fairness.methods import METHODS
 from course_lib.fairness.pictures import TESTED, held_out_pictures, training_set
 from course_lib.fairness.result import Evaluation, Result
@@ -19,7 +19,6 @@ from course_lib.randomness import generator
 from course_lib.training import Progress, finish_run, fit, outputs, warm_up
 
 QUICK = 400  # test faces that an evaluation on the way looks at; the last one looks at all
-CHANNELS = (8, 16, 32)
 KEPT = 64
 _finished: dict[tuple[Config, type], Result] = {}
 

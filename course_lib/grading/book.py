@@ -40,17 +40,18 @@ def declared(lesson: str) -> tuple:
 
 def exercise(id: str) -> Any:
     """Return the declaration of one exercise, with its solution; raise `CourseError` where there is none."""
-    for one in declared(str(id).partition(".")[0]):
+    for one in declared(_lesson(id)):
         if one.id == id:
             return one
     raise CourseError(_unknown(id))
 
 
-def titles() -> dict[str, tuple[str, int]]:
-    """Return title and points of every exercise, by id."""
+def titles(lessons: Iterable[str] = LESSONS) -> dict[str, tuple[str, int]]:
+    """Return title and points of every exercise of these lessons, by id; other lessons are not loaded."""
     if EDITION.exists():
-        return {id: tuple(row) for id, row in _edition()["exercises"].items()}
-    return {one.id: (one.title, one.points) for lesson in LESSONS for one in declared(lesson)}
+        return {id: tuple(row) for id, row in _edition()["exercises"].items() if _lesson(id) in lessons}
+    known = [lesson for lesson in LESSONS if lesson in lessons]
+    return {one.id: (one.title, one.points) for lesson in known for one in declared(lesson)}
 
 
 def edition() -> str:
@@ -68,7 +69,7 @@ def visible(id: str, student: str = "") -> Sheet:
 
     Raises `CourseError` for an unknown exercise or student.
     """
-    if not isinstance(id, str) or id not in titles():
+    if not isinstance(id, str) or id not in titles([_lesson(id)]):
         raise CourseError(_unknown(id))
     by = own_numbers_by()
     if by and not student:
@@ -77,9 +78,12 @@ def visible(id: str, student: str = "") -> Sheet:
 
 
 def _unknown(id: object) -> str:
-    lesson = str(id).partition(".")[0]
-    known = [one for one in titles() if one.startswith(f"{lesson}.")] or titles()
+    known = titles([_lesson(id)]) or titles()
     return f"There is no exercise {id!r}; there are {', '.join(known)}."
+
+
+def _lesson(id: object) -> str:
+    return str(id).partition(".")[0]
 
 
 @functools.lru_cache(maxsize=64)

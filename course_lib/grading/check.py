@@ -171,7 +171,7 @@ def identify(student: str) -> None:
 def progress() -> None:
     """Show the points so far in this session, exercise by exercise."""
     lessons = {id.partition(".")[0] for id in _verdicts} or set(book.LESSONS)
-    rows = [(id, *row) for id, row in book.titles().items() if id.partition(".")[0] in lessons]
+    rows = [(id, *row) for id, row in book.titles(lessons).items()]
     lines = []
     for id, title, most in rows:
         verdict = _verdicts.get(id)

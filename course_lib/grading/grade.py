@@ -16,7 +16,8 @@ from tqdm import tqdm
 from course_lib import __version__
 from course_lib.errors import CourseError
 from course_lib.grading import book, reports
-from course_lib.grading.marking import Job, Key, mark
+from course_lib.grading.key import Key
+from course_lib.grading.marking import Job, mark
 from course_lib.grading.sandbox import find_weakness
 from course_lib.grading.submissions import Submission, find_student, find_submissions, keep_last, read_roster
 from course_lib.pool import LostWorker, make_workers

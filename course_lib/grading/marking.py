@@ -21,6 +21,7 @@ from course_lib.grading import book
 from course_lib.grading.call import Outcome
 from course_lib.grading.exercise import Exercise
 from course_lib.grading.judge import Verdict, judge
+from course_lib.grading.key import Key
 from course_lib.grading.plain import Seed, encode
 from course_lib.grading.sandbox import Child, Ended, Sandbox
 from course_lib.grading.sheet import Sheet
@@ -29,19 +30,6 @@ from course_lib.randomness import derive_seed
 EXERCISE_SECONDS = 60.0  # for all cases of one exercise
 TRIAL_SECONDS = 300.0  # for all training with one function
 HIDDEN = 1  # seeds, each of which gives a set of cases
-
-
-@dataclass(frozen=True)
-class Key:
-    """What a class is graded by: the release's name and secret, and what its students are told apart by."""
-
-    release: str
-    secret: str
-    by: str = ""
-    training: bool = True  # False: exercises that are graded by training are left out
-    spawn: bool = False  # True: no forked children, as where there is no Linux
-    folder: str = ""  # for temporary files
-    lessons: tuple[str, ...] = tuple(book.LESSONS)  # that are loaded before the first notebook is marked
 
 
 @dataclass(frozen=True)
@@ -227,4 +215,6 @@ def _sandbox(spawn: bool, folder: str, lessons: tuple[str, ...]) -> Sandbox:
     (own / "private").mkdir()
     harnesses = {one.harness.__module__ for lesson in lessons for one in book.declared(lesson) if one.harness}
     packages = ["torch", *(f"course_lib.{book.LESSONS[lesson]}" for lesson in lessons), *sorted(harnesses)]
+    if harnesses:
+        packages.append("torch._dynamo")  # loaded by the first optimiser, which need not be on a student's clock
     return Sandbox(own / "library", packages, own / "private", spawn=spawn).__enter__()

@@ -20,9 +20,9 @@ from nbgrader.utils import is_grade
 
 from course_lib.grading.check import describe_verdict
 from course_lib.grading.judge import Verdict
+from course_lib.grading.key import read_key
 from course_lib.grading.marking import Job, mark
 from course_lib.grading.nbgrader_source import exercise_of_points, find_teacher
-from course_lib.grading.release import read_key
 
 Known = dict[str, dict[str, Any]]  # the name of a cell -> its metadata in nbgrader's format, and its "source"
 

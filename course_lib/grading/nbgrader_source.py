@@ -24,8 +24,9 @@ from course_lib.grading import book
 from course_lib.grading.call import hushed
 from course_lib.grading.check import examine
 from course_lib.grading.exercise import Exercise
-from course_lib.grading.marking import Key, hidden
-from course_lib.grading.release import SECRET, edit_notebook, exercise_of, read_key, release
+from course_lib.grading.key import SECRET, Key, read_key
+from course_lib.grading.marking import hidden
+from course_lib.grading.release import edit_notebook, exercise_of, release
 from course_lib.lab import NOTEBOOKS, find_lesson
 from course_lib.randomness import derive_seed
 

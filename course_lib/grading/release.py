@@ -16,15 +16,15 @@ from course_lib import __version__
 from course_lib.environment import ROOT
 from course_lib.errors import CourseError, require_choice
 from course_lib.grading import book
-from course_lib.grading.exercise import Exercise
-from course_lib.grading.marking import Key, own_numbers
+from course_lib.grading.exercise import Exercise, Numbers
+from course_lib.grading.key import SECRET, Key
+from course_lib.grading.marking import own_numbers
+from course_lib.grading.sheet import Sheet
 from course_lib.grading.submissions import read_roster
 from course_lib.lab import NOTEBOOKS, find_lesson
 
 KIT = ("README.md", "LICENSE", "requirements.txt", "environment.yml", "pyproject.toml", "data", "notebooks")
 NAMES_SOLUTIONS = "*_thresholds.csv"  # right and wrong answers of exercises that are graded by training
-SECRET = "release.json"
-SELF_STUDY = Key("", "self-study")  # for submissions of the edition that holds its solutions
 TEACHER = """\
 # What the teacher keeps
 
@@ -77,11 +77,17 @@ def _write_student(folder: Path, key: Key, exercises: Sequence[Exercise], studen
     for path in sorted((folder / "notebooks").glob("*.ipynb")):
         edit_notebook(path, path, lambda notebook: _stamp(notebook, key))
 
-    def sheets(student: str) -> list:
-        return [one.sheet([book.visible_seed(one.id)], own_numbers(one, key.secret, student)) for one in exercises]
+    common = {one.id: _visible(one) for one in exercises if not (key.by and one.numbers)}
+
+    def sheets(student: str) -> list[Sheet]:
+        return [common.get(one.id) or _visible(one, own_numbers(one, key.secret, student)) for one in exercises]
 
     answers = {student: sheets(student) for student in students}
     book.write_edition(folder / "course_lib/grading/edition.zip", key.release, key.by, answers)
+
+
+def _visible(exercise: Exercise, numbers: Numbers | None = None) -> Sheet:
+    return exercise.sheet([book.visible_seed(exercise.id)], numbers)
 
 
 def _stamp(notebook: Any, key: Key) -> None:
@@ -142,17 +148,3 @@ def exercise_of(cell: Any) -> str:
     """Return the exercise whose stub a cell is; empty if it is none."""
     about = cell.metadata.get("course_lib", {})
     return about.get("exercise", "") if cell.cell_type == "code" else ""
-
-
-def read_key(folder: Path | None) -> Key:
-    """Return the key in a teacher's folder (or its file); without one, that of the edition for self-study."""
-    if folder is None:
-        return SELF_STUDY
-    path = folder / SECRET if folder.is_dir() else folder
-    try:
-        about = json.loads(path.read_text("utf-8"))
-        return Key(str(about["release"]), str(about["secret"]), str(about["by"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        raise CourseError(
-            f"{folder} is no teacher's folder of a release: it has no {SECRET} that can be read."
-        ) from None

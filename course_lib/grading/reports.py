@@ -16,7 +16,7 @@ from typing import Any
 
 from course_lib.grading import book
 from course_lib.grading.judge import as_html
-from course_lib.grading.marking import Key
+from course_lib.grading.key import Key
 from course_lib.grading.submissions import Submission, find_student
 
 Record = Mapping[str, Any]
@@ -43,7 +43,7 @@ def write(out: Path, records: Sequence[Record], roster: Sequence[Mapping[str, st
     for record in records:
         students.setdefault(record["student"], []).append(record)
     lessons = sorted({record["lesson"] for record in records})
-    columns = [(id, points) for id, (_, points) in book.titles().items() if id[:2] in lessons]
+    columns = [(id, points) for id, (_, points) in book.titles(lessons).items()]
     people = [(name, theirs, _row_of(theirs[0], roster)) for name, theirs in students.items()]
     _write_grades(out / "grades.csv", people, columns, roster)
     _write_canvas(out / "canvas.csv", people, columns, lessons)
@@ -158,7 +158,7 @@ def _feedback(name: str, records: Sequence[Record], columns: Sequence) -> str:
 def _summary(records: Sequence[Record], columns: Sequence, people: Sequence) -> str:
     totals = [sum(_points(theirs).values()) for _, theirs, _ in people]
     most = sum(points for _, points in columns)
-    titles = book.titles()
+    titles = book.titles({id.partition(".")[0] for id, _ in columns})
     verdicts = [v for record in records for v in record["verdicts"]]
     mean = sum(totals) / len(totals) if totals else 0
     body = [f"<h1>{len(people)} students, mean {mean:.3g} of {most} points</h1>", _histogram(totals, most)]

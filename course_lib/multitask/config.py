@@ -23,15 +23,17 @@ class Config(config.Config):
     """Everything that decides a run; checked when made (`CourseError`), and usable as a key.
 
     tasks: which of `TASKS` share the trunk. "coin" is a label tossed for each face: there is nothing to learn but
-    the tosses by heart. labels: how many of the ``n_train`` faces have a label of each task (all, if there are not
-    as many), and weights, 0 to 10,000: what each task's loss is multiplied by; both a tuple in the order of
-    `TASKS`, or by name, and then the others stay as they are by default. unit: age is learned in years, or
-    standardised to mean 0 and standard deviation 1. balance: the weights count as given, or "uncertainty" learns
-    them and takes no notice of those given. channels: width of the trunk's last layer. noise: standard deviation
-    of the camera's noise, in grey levels of 255.
+    the tosses by heart. alone: which of them are also learned alone, to compare; all of them, if None. labels: how
+    many of the ``n_train`` faces have a label of each task (all, if there are not as many), and weights, 0 to
+    10,000: what each task's loss is multiplied by; both a tuple in the order of `TASKS`, or by name, and then the
+    others stay as they are by default. unit: age is learned in years, or standardised to mean 0 and standard
+    deviation 1. balance: the weights count as given, or "uncertainty" learns them and takes no notice of those
+    given. channels: width of the trunk's last layer. noise: standard deviation of the camera's noise, in grey
+    levels of 255.
     """
 
     tasks: tuple[str, ...] = ("smile", "age", "gender")
+    alone: tuple[str, ...] | None = None
     labels: tuple[int, ...] | Mapping[str, int] = LABELS
     weights: tuple[float, ...] | Mapping[str, float] = WEIGHTS
     unit: str = UNITS[0]
@@ -47,7 +49,11 @@ class Config(config.Config):
 
     def __post_init__(self):
         self.integer("n_train", 100, MOST_FACES)
-        self.put("tasks", self._chosen())
+        if not (tasks := _chosen("tasks", self.tasks, TASKS)):
+            raise CourseError(f"tasks must be one or more of {', '.join(TASKS)}; there were none.")
+        self.put("tasks", tasks)
+        alone = self.tasks if self.alone is None else _chosen("alone", self.alone, self.tasks)
+        self.put("alone", None if alone == self.tasks else alone)
         labels = self._by_task("labels", LABELS, partial(require_integer, low=0, high=MOST_FACES))
         self.put("labels", tuple(min(self.n_train, n) for n in labels))
         self.put("weights", self._by_task("weights", WEIGHTS, partial(require_number, low=0, high=10_000)))
@@ -64,14 +70,6 @@ class Config(config.Config):
         self.number("lr", 0, 1)
         self.number("weight_decay", 0, 10)
 
-    def _chosen(self) -> tuple[str, ...]:
-        tasks = (self.tasks,) if isinstance(self.tasks, str) else self.tasks
-        if not isinstance(tasks, tuple | list | set | frozenset) or not tasks:
-            raise CourseError(f"tasks must be one or more of {', '.join(TASKS)}; they were {self.tasks!r}.")
-        for task in tasks:
-            require_choice("a task", task, TASKS)
-        return tuple(task for task in TASKS if task in tasks)
-
     def _by_task(self, name: str, default: tuple, require: Callable[[str, object], float]) -> tuple:
         given = getattr(self, name)
         if isinstance(given, Mapping):
@@ -86,7 +84,21 @@ class Config(config.Config):
         """Return where the tasks of this run stand among `TASKS`."""
         return [TASKS.index(task) for task in self.tasks]
 
+    def compared(self) -> tuple[str, ...]:
+        """Return the tasks that are learned alone, too."""
+        return self.tasks if self.alone is None else self.alone
+
     def named(self) -> str:
         """Return the tasks and the settings that matter most: "smile (100 labels) + age (2000 labels)"."""
         known = (f"{task} ({self.labels[i]} labels)" for task, i in zip(self.tasks, self.columns(), strict=True))
         return " + ".join(known)
+
+
+def _chosen(name: str, given: object, among: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the given tasks in the order of ``among``; raise `CourseError` if that does not have them."""
+    given = (given,) if isinstance(given, str) else given
+    if not isinstance(given, tuple | list | set | frozenset):
+        raise CourseError(f"{name} must be a list of some of {', '.join(among)}; it was {given!r}.")
+    for task in given:
+        require_choice(f"a task of {name}", task, among)
+    return tuple(task for task in among if task in given)

@@ -1,4 +1,4 @@
-"""One run of lesson 05: train tasks on a shared trunk and, in the same breath, each of them alone."""
+"""One run of lesson 05: train tasks on a shared trunk and, in the same breath, some or all of them alone."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def stream(config: Config) -> Iterator[Result]:
         yield known
         return
     alone = references.kept(config)
-    networks = make_networks(config, [task for task in config.tasks if task not in alone])
+    networks = make_networks(config, [task for task in config.compared() if task not in alone])
     objective = Together(networks, training_set(config), generator(config.seed, "training"), config)
     every = max(1, steps_of(config) // PROBES)
     probes, evaluations = (objective.probe(0),), ()
@@ -60,7 +60,7 @@ def stream(config: Config) -> Iterator[Result]:
     while len(_finished) >= KEPT:
         del _finished[next(iter(_finished))]
     _finished[config] = result
-    references.keep(config, {task: tuple(e.said[task] for e in evaluations) for task in config.tasks})
+    references.keep(config, {task: tuple(e.said[task] for e in evaluations) for task in config.compared()})
 
 
 def steps_of(config: Config) -> int:

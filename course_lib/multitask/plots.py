@@ -174,7 +174,9 @@ class CurvesPicture(LiveFigure):
         """Return a run in words, for those who do not see its picture."""
         begin = f"{result.config.named()}; {caption(result.config)}. Step {result.step} of {result.steps}"
         known = ", ".join(
-            f"{row.task} {row.together:.3g} together and {row.alone:.3g} alone ({row.measure})"
+            f"{row.task} {row.together:.3g} together"
+            + (f" and {row.alone:.3g} alone" if row.task in result.config.compared() else "")
+            + f" ({row.measure})"
             for row in result.table().itertuples()
         )
         return f"{begin}: {known}." if known else f"{begin}."

@@ -15,7 +15,7 @@ _answers: dict[tuple[str, int, Config], tuple[Tensor, ...]] = {}
 
 def kept(config: Config) -> dict[str, tuple[Tensor, ...]]:
     """Return what the tasks of ``config`` answered alone in an earlier run: float [n, 4] of each evaluation."""
-    return {task: _answers[key] for task in config.tasks if (key := _key(config, task)) in _answers}
+    return {task: _answers[key] for task in config.compared() if (key := _key(config, task)) in _answers}
 
 
 def keep(config: Config, said: Mapping[str, tuple[Tensor, ...]]) -> None:
@@ -29,5 +29,5 @@ def keep(config: Config, said: Mapping[str, tuple[Tensor, ...]]) -> None:
 def _key(config: Config, task: str) -> tuple[str, int, Config]:
     """What decides the network of one task alone: all but the other tasks, and how they count."""
     unit = config.unit if task == "age" else UNITS[0]
-    usual = replace(config, tasks=TASKS, labels=LABELS, weights=WEIGHTS, balance="weights", unit=unit)
+    usual = replace(config, tasks=TASKS, alone=None, labels=LABELS, weights=WEIGHTS, balance="weights", unit=unit)
     return task, config.labels[TASKS.index(task)], usual

@@ -50,8 +50,9 @@ class Result(RunSoFar):
     probes: tuple[Probe, ...] = field(repr=False)
 
     def __repr__(self) -> str:
-        rows = self.table().itertuples() if self.evaluations else ()
-        known = "; ".join(f"{row.task} {row.together:.3g} (alone {row.alone:.3g})" for row in rows)
+        rows = list(self.table().itertuples())
+        alone = {row.task: f" (alone {row.alone:.3g})" for row in rows if row.task in self.config.compared()}
+        known = "; ".join(f"{row.task} {row.together:.3g}{alone.get(row.task, '')}" for row in rows)
         return f"<{self.config.named()}, seed {self.config.seed}: step {self.step} of {self.steps}; {known}>"
 
     @property

@@ -14,7 +14,7 @@ from course_lib.errors import CourseError
 from course_lib.grading.sheet import require_decimals
 from course_lib.networks import build
 from course_lib.randomness import generator
-from course_lib.training import Progress, fit, warm_up
+from course_lib.training import Progress, fit
 from course_lib.transfer.config import Config, Regime
 from course_lib.transfer.experiment import BATCH, LOSSES, begin, evaluate, training_set
 from course_lib.transfer.network import CHANNELS, FaceNet, Layer
@@ -24,8 +24,6 @@ WIDTHS = (5, 6, 7)  # channels of the layers of a small network
 STEPS = 4  # of training with a network that came back
 BUDGETS = (40, 80, 160)  # labels that a regime is tried with,
 TRIED = 80  # and the steps of each training
-
-warm_up()  # before the clock of a student's function runs
 
 
 def small_network(draw: torch.Generator, outputs: int = 1) -> FaceNet:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from course_lib.data import faces
 from course_lib.data.faces import Faces
+from course_lib.fairness.config import CHANNELS
 from course_lib.fairness.interview.applicants import held_out_pictures
 from course_lib.fairness.interview.config import APPLICANTS, InterviewConfig
 from course_lib.fairness.interview.result import Evaluation, InterviewResult
@@ -71,7 +72,7 @@ def stream(config: InterviewConfig) -> Iterator[InterviewResult]:
         return
     for data in training_set(config):  # noqa: B007 - the last one is complete
         yield InterviewResult(config, None, 0, 1, math.nan, ())
-    network = build(lambda: Laptop(1), generator(config.seed, "interview/network"))
+    network = build(lambda: Laptop(1, CHANNELS), generator(config.seed, "interview/network"))
     steps = fit(
         Scores(network, data, generator(config.seed, "interview/training")),
         epochs=config.epochs,

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.data import faces
+from course_lib.fairness.config import CHANNELS
 from course_lib.fairness.regression.bounded import GroupSquares
 from course_lib.fairness.regression.config import N_TEST, OLDEST, YOUNGEST, AgeConfig
 from course_lib.fairness.regression.result import UNBOUNDED, AgeResult, Evaluation, Trained
@@ -78,7 +79,7 @@ def stream(config: AgeConfig) -> Iterator[AgeResult]:
     population = config.share, config.look, config.gap
     train = yield from ticking(sampling(config.n_train, *population, config.seed), config)
     test = yield from ticking(sampling(N_TEST, *population, TEST_SEED), config)
-    network = build(lambda: Laptop(1), generator(config.seed, "ages/network"))
+    network = build(lambda: Laptop(1, CHANNELS), generator(config.seed, "ages/network"))
     data = TrainingSet(train.pictures, (train.age - MIDDLE) / UNIT)
     steps = fit(
         Ages(network, data, generator(config.seed, "ages/training")),
@@ -139,7 +140,7 @@ def errors_of(predicted: Tensor, workers: Workers) -> tuple[float, float]:
 
 
 def features(network: nn.Module, pictures: Tensor) -> Generator[None, None, Tensor]:
-    """Generator that returns what the network's last layer sees, float [N, 64]; it pauses often."""
+    """Generator that returns what the network's last layer sees, float [N, 32]; it pauses often."""
     return (yield from outputs(_Features(network), pictures, len(pictures)))
 
 

@@ -164,7 +164,7 @@ def test_every_look_changes_both_what_is_seen_and_what_is_said(panel):
 
 
 def test_new_training_data_give_new_scores(panel):
-    said = re.search(r"a shift of ([+−][\d.]+)", panel.helper.labels["course-faces"])
+    said = re.search(r"a shift of ([+−]\d+\.\d)", panel.helper.labels["course-faces"])
     assert 15 < float(said[1]) < 25
     panel.controls["strength"].value = 0.0
     panel.wait(300)  # it trains for seconds, and on a busy machine for many more

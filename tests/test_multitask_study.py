@@ -163,7 +163,7 @@ def test_the_notebook_says_what_its_own_runs_show(notebook, said):
     assert smile < 0.6 < other < 0.8  # near guessing; in part
     assert 0.7 < share < 0.8  # three quarters
     in_years = re.search(r"in years +([\d.]+) +[\d.]+ +([\d.]+) +1\.000", outputs)
-    assert max(map(float, in_years.groups())) < 0.56
+    assert max(map(float, in_years.groups())) < 0.6
     standard = re.search(r"standardised +([\d.]+) +[\d.]+ +([\d.]+) +1\.000", outputs)
     assert float(standard[1]) > 0.95
     before, after = re.findall(r"loss ([\d.]+), gradient is NaN for (\d+) of 256", outputs)

@@ -8,8 +8,9 @@ import zlib
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 
 # seaborn's "colorblind" palette, by meaning; shapes and positions repeat what colours say.
@@ -75,6 +76,30 @@ def encode_png(pixels: np.ndarray) -> bytes:
     )
 
 
+class Pixels(Artist):
+    """An animated picture that fills its axes, each pixel drawn as a block: in a tenth of imshow's time."""
+
+    def __init__(self, ax: Axes):
+        super().__init__()
+        self.pixels = BLANK
+        self.set_animated(True)
+        ax.add_artist(self)
+
+    def set_data(self, pixels: np.ndarray) -> None:
+        """Show uint8 pixels [H, W, 3], the first row at the top."""
+        self.pixels = pixels
+
+    def draw(self, renderer: RendererAgg) -> None:
+        box = self.axes.bbox
+        left, low, right, high = (round(value) for value in (box.x0, box.y0, box.x1, box.y1))
+        places = []
+        for have, want in zip(self.pixels.shape, (high - low, right - left), strict=False):
+            places.append(((np.arange(want) + 0.5) * (have / want)).astype(int))  # the nearest pixel
+        drawn = np.full((high - low, right - left, 4), 255, np.uint8)
+        drawn[:, :, :3] = self.pixels[places[0][::-1, None], places[1]]  # Agg begins at the bottom
+        renderer.draw_image(renderer.new_gc(), left, low, drawn)
+
+
 class LiveFigure:
     """A figure whose animated artists are redrawn on a kept background: some 5 ms instead of 50.
 
@@ -108,4 +133,4 @@ class LiveFigure:
                 for artist in sorted(ax.get_children(), key=lambda artist: artist.zorder):
                     if artist.get_animated():
                         ax.draw_artist(artist)
-            return encode_png(np.asarray(canvas.buffer_rgba()))
+            return encode_png(np.asarray(canvas.buffer_rgba())[:, :, :3])  # all of it is opaque

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from scipy.stats import ks_2samp, norm
 
 from course_lib.errors import CourseError
-from course_lib.fairness.regression import experiment
+from course_lib.fairness.regression import experiment, plots
 from course_lib.fairness.regression.bounded import GroupSquares
 from course_lib.fairness.regression.config import NO_BOUND, AgeConfig
 from course_lib.fairness.regression.experiment import sample_workers, stream, train_ages
@@ -352,11 +352,21 @@ def test_alt_texts_hold_the_numbers(run):
     assert f"outdoors {run.evaluations[-1].errors[1]:.1f}" in TrainingPicture.describe(run)
 
 
+def test_the_axes_stay_where_they_are_whatever_the_bound(run):
+    (low, high), (_, far) = plots.limits(run)
+    for bound in (5.0, 8.0, 9.5, 10.0, 11.0, 13.0, 20.0):
+        known = plots.Bounded(run, bound)
+        assert low <= known.pay.min() <= known.pay.max() <= high
+        assert known.distances.max() <= far
+
+
 def test_the_errors_along_the_repair_are_those_of_the_repaired_predictions(run):
     look = AgeLook(AgeConfig(bound=10.0), run)
     for i in (0, 10, 20):
-        errors = look.errors(run.predictions(10.0, i / 20))["error"]
-        assert look.pay()[i] == pytest.approx(errors.to_numpy(), abs=1e-9)
+        predictions = run.predictions(10.0, i / 20)
+        errors = error_table(predictions, run.age, run.outdoors)["error"]
+        assert look.bounded.pay[i] == pytest.approx(errors.to_numpy(), abs=1e-9)
+        assert look.bounded.distances[i] == pytest.approx(parity_distance(predictions, run.outdoors), abs=1e-9)
 
 
 @pytest.mark.parametrize("picture", [ErrorsPicture, RepairPicture])

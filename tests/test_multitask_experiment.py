@@ -22,7 +22,7 @@ from course_lib.multitask import (
     training_set,
 )
 from course_lib.multitask.objective import TOGETHER, Together, make_networks, pulls
-from course_lib.multitask.pictures import AGE_DEVIATION, MEAN_AGE, targets, training_faces
+from course_lib.multitask.pictures import AGE_DEVIATION, MEAN_AGE, first_faces, targets, training_faces
 from course_lib.randomness import generator
 from course_lib.training import inputs
 
@@ -139,6 +139,14 @@ def test_looking_at_gradients_changes_nothing():
     assert not network.training
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert all(p.grad is None for p in network.parameters())
+
+
+@pytest.mark.parametrize(("n", "noise"), [(2000, 40), (2000, 0), (101, 7)])
+def test_the_first_faces_are_the_first_of_the_training_faces(n, noise):
+    every, known = training_faces(n, noise, 3)
+    first, theirs = first_faces(Config(n_train=n, noise=noise, seed=3), 128)
+    assert torch.equal(first, every[:128])
+    assert torch.equal(theirs, known[:128])
 
 
 # Runs

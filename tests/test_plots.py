@@ -22,7 +22,7 @@ from course_lib.data.digits import SOURCES
 from course_lib.errors import CourseError
 from course_lib.mitigation import Config, iosm, plot_groups, plot_iosm, plot_mmd, plot_training, plots, stream
 from course_lib.mitigation.sheet import sheet_pixels
-from course_lib.plotting import EXPLICIT, IMPLICIT, LiveFigure, encode_png, new_axes, new_figure
+from course_lib.plotting import EXPLICIT, IMPLICIT, LiveFigure, Pixels, encode_png, new_axes, new_figure
 
 TINY = {"n_train": 200, "n_test": 600, "epochs": 2, "cell": 8}
 NAMES = list(VARIABLES)
@@ -446,3 +446,21 @@ def test_the_static_figure_without_a_run_still_says_which_digits_it_shows():
     figure = plots.static_figure(sample_data(), None)
     assert any(SOURCES["bundled"] in text.get_text() for text in figure.texts)
     assert not np.array_equal(redraw(figure), np.full_like(redraw(figure), 255))
+
+
+@pytest.mark.parametrize("scale", [1, 2, 1.5])
+def test_pixels_are_drawn_as_imshow_draws_them(scale):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    shown = []
+    for quick in (True, False):
+        figure = LiveFigure(new_figure(2.4, 1.2))
+        ax = figure.figure.add_axes((0.25, 0.25, 0.5, 1 / 3))  # 120 x 40 pixels, of which each one is 4 x 2
+        ax.axis("off")
+        kind = {"animated": True, "aspect": "auto", "interpolation": "nearest"}
+        image = Pixels(ax) if quick else ax.imshow(np.zeros_like(pixels), **kind)
+        image.set_data(pixels)
+        figure.scale(scale)
+        with Image.open(io.BytesIO(figure.png())) as picture:
+            shown.append(np.asarray(picture.convert("RGB")))
+    assert len(np.unique(shown[0])) > 200
+    assert np.array_equal(*shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import matplotlib as mpl
@@ -12,8 +13,8 @@ from matplotlib.figure import Figure
 from course_lib.data import faces
 from course_lib.data.faces import GROUPS
 from course_lib.fairness.config import Config
-from course_lib.fairness.pictures import photograph
-from course_lib.plotting import MAJORITY, MINORITY, RUN_COLORS, STYLE, LiveFigure, new_figure
+from course_lib.fairness.pictures import add_grain
+from course_lib.plotting import MAJORITY, MINORITY, RUN_COLORS, STYLE, LiveFigure, Pixels, new_figure
 
 COLUMNS, LINES = 12, 6  # of the sheet of faces
 GROUP_COLORS = (RUN_COLORS[5], MINORITY, RUN_COLORS[3], MAJORITY)
@@ -33,9 +34,16 @@ def make_sheet(config: Config) -> Sheet:
 
     Taught in: notebook 06.
     """
-    drawn = faces.sample(COLUMNS * LINES, shares(config), config.seed)
-    order = drawn.group.argsort(stable=True)
-    return Sheet(config, photograph(drawn, config.noise, config.seed)[order], drawn.group[order])
+    pictures, group = _drawn(tuple(shares(config)), config.seed)
+    order = group.argsort(stable=True)
+    return Sheet(config, add_grain(pictures, config.noise, config.seed)[order], group[order])
+
+
+@lru_cache(maxsize=1)
+def _drawn(shares: tuple[float, ...], seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the drawings and their groups, kept: a slider of the noise draws no face anew."""
+    drawn = faces.sample(COLUMNS * LINES, shares, seed)
+    return faces.render(drawn), drawn.group
 
 
 def shares(config: Config) -> list[float]:
@@ -54,8 +62,7 @@ class FacesPicture(LiveFigure):
         with mpl.rc_context(STYLE):
             ax = self.figure.add_axes((0.01, 0.08, 0.98, 0.91))
             ax.axis("off")
-            blank = np.zeros((LINES * EDGE, COLUMNS * EDGE, 3), np.uint8)
-            self.image = ax.imshow(blank, animated=True, aspect="auto", interpolation="nearest")
+            self.image = Pixels(ax)
             at = {"va": "bottom", "fontsize": 7.5, "animated": True, "transform": self.figure.transFigure}
             self.texts = [
                 ax.text(left, 0.015, "", color=color, **at)

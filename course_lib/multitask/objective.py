@@ -13,7 +13,7 @@ from torch.func import functional_call
 from course_lib.multitask.config import TASKS, Config
 from course_lib.multitask.losses import Uncertainty, cosines, gradients, task_losses
 from course_lib.multitask.network import SharedTrunk, make_network
-from course_lib.multitask.pictures import targets, training_faces
+from course_lib.multitask.pictures import first_faces, targets
 from course_lib.training import Batch, Objective, TrainingSet, inputs
 
 TOGETHER = "together"
@@ -98,8 +98,8 @@ def make_networks(config: Config, alone: Iterable[str] = ()) -> nn.ModuleDict:
 
 def pulls(network: SharedTrunk, config: Config, weights: Tensor, step: int = 0) -> Probe:
     """Return how the tasks of ``config`` pull at the trunk of a network, in training mode, whatever mode it is in."""
-    pictures, known = training_faces(config.n_train, config.noise, config.seed)
-    x, y = inputs(pictures, slice(0, PROBED)), targets(known[:PROBED], config.unit)
+    pictures, known = first_faces(config, PROBED)
+    x, y = inputs(pictures, slice(None)), targets(known, config.unit)
     training = network.training
     network.train()
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}

@@ -74,6 +74,12 @@ def training_faces(n: int, noise: int, seed: int) -> tuple[Tensor, Tensor]:
     return photograph(pictures, noise, seed), known
 
 
+def first_faces(config: Config, count: int) -> tuple[Tensor, Tensor]:
+    """Return what `training_faces` does of the first ``count`` faces; the camera takes no others."""
+    pictures, known = _drawn(config.n_train, config.seed)
+    return photograph(pictures[:count], config.noise, config.seed), known[:count]
+
+
 @lru_cache(maxsize=2)
 def _drawn(n: int, seed: int) -> tuple[Tensor, Tensor]:
     """Return drawings and all their labels, kept: a slider of the noise draws no face anew."""

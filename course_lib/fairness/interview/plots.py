@@ -41,7 +41,13 @@ class Look(NamedTuple):
         return with_it - without
 
     def groups(self) -> pd.DataFrame:
-        return self.run.by_group(self.config.change, self.config.by)
+        return _by_group(self.run, self.config.change, self.config.by)
+
+
+@lru_cache(maxsize=8)
+def _by_group(run: InterviewResult, change: str, by: str) -> pd.DataFrame:
+    """Return the means by group, kept: they are the same for every applicant that is looked at."""
+    return run.by_group(change, by)
 
 
 class ApplicantPicture(LiveFigure):

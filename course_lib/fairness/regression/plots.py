@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_lib.fairness.regression.bounded import BoundedHead
-from course_lib.fairness.regression.config import GROUPS, NO_BOUND, AgeConfig
-from course_lib.fairness.regression.repair import parity_distance, wasserstein_repair
+from course_lib.fairness.regression.config import GROUPS, LEAST, NO_BOUND, AgeConfig
+from course_lib.fairness.regression.repair import parity_distance, parity_distances, wasserstein_repair
 from course_lib.fairness.regression.result import AgeResult, error_table
 from course_lib.plotting import IMPLICIT, MAJORITY, MINORITY, STYLE, LiveFigure, new_axes, new_figure
 
@@ -24,6 +25,67 @@ AGES = np.arange(10.0, 81.0, 0.5)
 WORST = 26.0  # years: the end of the axes of errors
 
 
+@dataclass(frozen=True, eq=False)
+class Bounded:
+    """A finished run with a bound, and all that follows at each strength of the repair."""
+
+    run: AgeResult
+    bound: float
+
+    @cached_property
+    def head(self) -> BoundedHead:
+        return self.run.head(self.bound)
+
+    @cached_property
+    def ends(self) -> tuple[Tensor, Tensor]:
+        """Predictions without any repair and with the full one, [2000] each."""
+        start = self.head.predict(self.run.trained.features)
+        return start, wasserstein_repair(start, self.run.outdoors)
+
+    def at(self, strength: float | Tensor) -> Tensor:
+        """Return the predictions with a repair of this strength; [S, 2000] for strengths [S, 1]."""
+        start, end = self.ends
+        return start + strength * (end - start)
+
+    def errors(self, strength: float) -> pd.DataFrame:
+        """Return the groups' errors with a repair of this strength; see `error_table`."""
+        return error_table(self.at(strength), self.run.age, self.run.outdoors)
+
+    @cached_property
+    def distances(self) -> np.ndarray:
+        """The distance from parity at each of `STRENGTHS`, [21]."""
+        return parity_distances(self.at(torch.from_numpy(STRENGTHS)[:, None]), self.run.outdoors).numpy()
+
+    @cached_property
+    def pay(self) -> np.ndarray:
+        """The errors of the groups and of all at each of `STRENGTHS`, [21, 3]."""
+        start, end = (p.numpy() - self.run.age.double().numpy() for p in self.ends)
+        group = self.run.outdoors.numpy()
+        masks = [group == 0, group == 1, np.ones(len(group), bool)]
+        off = start + STRENGTHS[:, None] * (end - start)
+        return np.stack([np.sqrt((off[:, mask] ** 2).mean(1)) for mask in masks], 1)
+
+
+@lru_cache(maxsize=4)
+def bounded(run: AgeResult, bound: float) -> Bounded:
+    """Return the run with a bound, kept: a slider of the repair's strength changes nothing about it."""
+    return Bounded(run, bound)
+
+
+@lru_cache(maxsize=4)
+def as_trained(run: AgeResult) -> pd.DataFrame:
+    """Return the errors without a bound or a repair."""
+    return Bounded(run, NO_BOUND).errors(0.0)
+
+
+@lru_cache(maxsize=4)
+def limits(run: AgeResult) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return the ends of the axes of errors and of distances: the same for all bounds, so that the axes stay."""
+    ends = [Bounded(run, bound) for bound in (LEAST, NO_BOUND)]
+    pay, far = np.stack([end.pay for end in ends]), max(end.distances.max() for end in ends)
+    return (np.floor(pay.min()) - 1, np.ceil(pay.max()) + 1), (0, max(0.4, np.ceil(10 * far) / 10))
+
+
 @dataclass(frozen=True)
 class AgeLook:
     """A finished run, and what is done with it: a bound, a repair, and all that follows."""
@@ -31,38 +93,24 @@ class AgeLook:
     config: AgeConfig
     run: AgeResult
 
-    @cached_property
-    def head(self) -> BoundedHead:
-        return self.run.head(self.config.bound)
-
-    @cached_property
-    def ends(self) -> tuple[Tensor, Tensor]:
-        """Predictions with the bound, without any repair and with the full one, [2000] each."""
-        start = self.head.predict(self.run.trained.features)
-        return start, wasserstein_repair(start, self.run.outdoors)
-
-    def at(self, strength: float) -> Tensor:
-        """Return the predictions with the bound and a repair of this strength."""
-        start, end = self.ends
-        return start + strength * (end - start)
+    @property
+    def bounded(self) -> Bounded:
+        return bounded(self.run, self.config.bound)
 
     @cached_property
     def after(self) -> Tensor:
-        return self.at(self.config.strength)
+        """The predictions with the bound and the repair, [2000]."""
+        return self.bounded.at(self.config.strength)
 
-    def errors(self, predictions: Tensor) -> pd.DataFrame:
-        return error_table(predictions, self.run.age, self.run.outdoors)
+    @cached_property
+    def errors(self) -> pd.DataFrame:
+        """The groups' errors with the bound and the repair."""
+        return self.bounded.errors(self.config.strength)
 
-    def parity(self, predictions: Tensor) -> float:
-        return parity_distance(predictions, self.run.outdoors)
-
-    def pay(self) -> np.ndarray:
-        """Return the errors of the groups and of all at each of `STRENGTHS`, [21, 3]."""
-        start, end = (p.numpy() - self.run.age.double().numpy() for p in self.ends)
-        group = self.run.outdoors.numpy()
-        masks = [group == 0, group == 1, np.ones(len(group), bool)]
-        off = start + STRENGTHS[:, None] * (end - start)
-        return np.stack([np.sqrt((off[:, mask] ** 2).mean(1)) for mask in masks], 1)
+    @cached_property
+    def distance(self) -> float:
+        """The distance from parity with the bound and the repair."""
+        return parity_distance(self.after, self.run.outdoors)
 
 
 class ErrorsPicture(LiveFigure):
@@ -90,7 +138,7 @@ class ErrorsPicture(LiveFigure):
             self.text = ax.text(-0.19, 1.06, "", transform=ax.transAxes, fontsize=8, linespacing=1.35, animated=True)
 
     def update(self, look: AgeLook) -> None:
-        tables = [look.errors(look.run.as_trained), look.errors(look.after)]
+        tables = [as_trained(look.run), look.errors]
         for (bar, mark, offset), table in zip(self.marks, tables, strict=True):
             y = np.arange(3) + offset
             gaps = np.full(3, np.nan)
@@ -111,7 +159,7 @@ class ErrorsPicture(LiveFigure):
     @staticmethod
     def describe(look: AgeLook) -> str:
         """Return the picture in words, for those who do not see it."""
-        rows = zip(look.errors(look.run.as_trained).itertuples(), look.errors(look.after).itertuples(), strict=True)
+        rows = zip(as_trained(look.run).itertuples(), look.errors.itertuples(), strict=True)
         errors = "; ".join(
             f"{a.group} (n = {a.n}): {a.error:.1f} as trained, now {b.error:.1f} ({b.low:.1f} to {b.high:.1f}), "
             f"mean error {a.mean:+z.1f}, now {b.mean:+z.1f}"
@@ -122,7 +170,7 @@ class ErrorsPicture(LiveFigure):
 
 def bound_said(look: AgeLook) -> str:
     """Return in one line what the bound does to the training."""
-    head, natural = look.head, look.run.config.share
+    head, natural = look.bounded.head, look.run.config.share
     errors = " and ".join(f"{error:.1f}" for error in head.errors)
     if look.config.bound >= NO_BOUND:
         return f"No bound. Training errors: {errors} years (indoors and outdoors)."
@@ -167,32 +215,27 @@ class RepairPicture(LiveFigure):
 
     def update(self, look: AgeLook) -> None:
         self.shares.update(look)
-        strength, group = look.config.strength, look.run.outdoors
-        distances = [parity_distance(look.at(float(s)), group) for s in STRENGTHS]
-        now = look.parity(look.after)
-        self.curve.set_data(STRENGTHS, distances)
-        self.now.set_data([strength], [now])
-        self.now_text.set_text(f"now {now:.2f}")
-        pay = look.pay()
-        errors = look.errors(look.after)["error"]
+        strength, known = look.config.strength, look.bounded
+        self.curve.set_data(STRENGTHS, known.distances)
+        self.now.set_data([strength], [look.distance])
+        self.now_text.set_text(f"now {look.distance:.2f}")
         for i, (line, mark) in enumerate(self.lines):
-            line.set_data(STRENGTHS, pay[:, i])
-            mark.set_data([strength], [errors[i]])
-        limits = (np.floor(pay.min()) - 1, np.ceil(pay.max()) + 1), (0, max(0.4, np.ceil(10 * max(distances)) / 10))
-        if limits != (self.costs.get_ylim(), self.distance.get_ylim()):
-            self.costs.set_ylim(limits[0])
-            self.distance.set_ylim(limits[1])
+            line.set_data(STRENGTHS, known.pay[:, i])
+            mark.set_data([strength], [look.errors["error"][i]])
+        if limits(look.run) != (self.costs.get_ylim(), self.distance.get_ylim()):
+            costs, distances = limits(look.run)
+            self.costs.set_ylim(costs)
+            self.distance.set_ylim(distances)
             self.refresh()
 
     @staticmethod
     def describe(look: AgeLook) -> str:
         """Return the picture in words, for those who do not see it."""
-        start, end = look.ends
-        pay = look.pay()
+        pay, distances = look.bounded.pay, look.bounded.distances
         costs = "; ".join(f"{name} {pay[0, i]:.1f} to {pay[-1, i]:.1f}" for i, name in enumerate((*GROUPS, "all")))
         return (
-            f"Wasserstein repair with strength {look.config.strength:g}: distance from parity {look.parity(start):.2f} "
-            f"without, {look.parity(look.after):.2f} now, {look.parity(end):.2f} in full. "
+            f"Wasserstein repair with strength {look.config.strength:g}: distance from parity {distances[0]:.2f} "
+            f"without, {look.distance:.2f} now, {distances[-1]:.2f} in full. "
             f"Errors in years from no repair to the full one: {costs}."
         )
 

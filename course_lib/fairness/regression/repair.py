@@ -49,13 +49,23 @@ def parity_distance(predictions: Tensor, group: Tensor) -> float:
     as `wasserstein_repair`. Taught in: notebook 06.
     """
     predictions, parts = _by_group(predictions, group)
+    return float(_distances(predictions, parts))
+
+
+def parity_distances(predictions: Tensor, group: Tensor) -> Tensor:
+    """Return the `parity_distance` of each row of predictions, float [S, N]: float64 [S]."""
+    return _distances(predictions, _by_group(predictions[0], group)[1])
+
+
+def _distances(predictions: Tensor, parts: list[Tensor]) -> Tensor:
     everybody = _shares_up_to(predictions, predictions)
-    return max(float((_shares_up_to(predictions[members], predictions) - everybody).abs().max()) for members in parts)
+    gaps = [(_shares_up_to(predictions[..., members], predictions) - everybody).abs().amax(-1) for members in parts]
+    return torch.stack(gaps).amax(0)
 
 
 def _shares_up_to(values: Tensor, at: Tensor) -> Tensor:
-    """Return the share of ``values`` that is <= each of ``at``."""
-    return torch.searchsorted(values.sort().values, at, right=True).double() / len(values)
+    """Return the share of ``values``, [..., M], that is <= each of ``at``, [..., N]."""
+    return torch.searchsorted(values.sort().values, at, right=True).double() / values.shape[-1]
 
 
 def _places(values: Tensor) -> Tensor:

@@ -76,7 +76,7 @@ class CosinePlot:
         blank = np.full((4, 4), np.nan)
         self.image = ax.imshow(blank, cmap="RdBu", vmin=-1, vmax=1, aspect="auto", animated=animated)
         at = {"ha": "center", "va": "center", "fontsize": 7.5, "animated": animated}
-        self.texts = {(i, j): ax.text(j, i, "", **at) for i in ROWS for j in ROWS}
+        self.texts = {(i, j): ax.text(j, i, "", **at) for i in ROWS for j in ROWS[:i]}  # once for each pair
 
     def update(self, tasks: tuple[str, ...], cosine: np.ndarray) -> None:
         """Show cosines, float [T, T] in the order of ``tasks``."""

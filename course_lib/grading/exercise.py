@@ -14,7 +14,7 @@ import torch
 from course_lib.grading.call import call
 from course_lib.grading.judge import answer_of
 from course_lib.grading.plain import encode
-from course_lib.grading.sheet import Answer, Case, Sheet, Trial
+from course_lib.grading.sheet import Answer, Case, Later, Sheet, Trial
 
 Numbers = Mapping[str, Any]  # the constants of an exercise that each student can have their own of
 
@@ -90,8 +90,8 @@ class Exercise:
         """Return the source of the reference."""
         return textwrap.dedent(inspect.getsource(self.reference)).strip()
 
-    def sheet(self, seeds: Iterable[int], numbers: Numbers | None = None, *, hints: bool = True) -> Sheet:
-        """Return the cases of these seeds with what the reference and, for ``hints``, the misconceptions answer."""
+    def sheet(self, seeds: Iterable[int], numbers: Numbers | None = None) -> Sheet:
+        """Return the cases of these seeds with what the reference and the misconceptions answer."""
         numbers = dict(numbers or self.defaults)
         cases = [case for seed in seeds for case in self.cases(torch.Generator().manual_seed(seed), **numbers)]
         inputs = [encode(case.arguments) for case in cases]
@@ -111,7 +111,7 @@ class Exercise:
             told=self.told,
             cases=tuple(cases),
             expected=expected,
-            misconceptions=tuple((m.name, m.hint, answers(m.answer, expected)) for m in self.misconceptions if hints),
+            misconceptions=Later(lambda: [(m.name, m.hint, answers(m.answer, expected)) for m in self.misconceptions]),
         )
 
 

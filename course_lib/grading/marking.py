@@ -124,11 +124,9 @@ def _mark_one(child: _Renewed, exercise: Exercise, found: tuple | None, job: Job
         text = f"Its cell, or one that it uses, stopped with an error: {loaded.text}."
         return verdict(status="wrong", points=0, hint=text)
     student = job.student if key.by else ""
-    sheet = hidden(exercise.id, key.secret, student, hints=exercise.trial is not None)
+    sheet = hidden(exercise.id, key.secret, student)
     outcomes = _ask(child.get(), sheet)
     result = judge(sheet, outcomes)
-    if result.status in ("wrong", "part"):
-        result = judge(hidden(exercise.id, key.secret, student, hints=True), outcomes)
     if sheet.trial and result.status == "passed":
         if not key.training:
             return verdict(status="left out", points=0, hint="This exercise is graded by training, which was left out.")
@@ -189,11 +187,11 @@ def _finish_until(work: Any, end: float) -> float:
 
 
 @functools.lru_cache(maxsize=16)
-def hidden(id: str, secret: str, student: str, hints: bool = True) -> Sheet:
+def hidden(id: str, secret: str, student: str) -> Sheet:
     """Return the sheet that a class is graded by: cases that follow from the secret, and a student's numbers."""
     exercise = book.exercise(id)
     seeds = [derive_seed(secret, id, number) for number in range(HIDDEN)]
-    return exercise.sheet(seeds, own_numbers(exercise, secret, student), hints=hints)
+    return exercise.sheet(seeds, own_numbers(exercise, secret, student))
 
 
 def own_numbers(exercise: Exercise, secret: str, student: str) -> Mapping[str, Any] | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,23 @@ class Answer:
     form: list
     value: Any = None
     error: str = ""
+
+
+class Later(Sequence):
+    """What ``make()`` gives, once it is looked at: nobody whose answer is right waits for the wrong ones."""
+
+    def __init__(self, make: Callable[[], Iterable]):
+        self._make = make
+
+    @cached_property
+    def _made(self) -> tuple:
+        return tuple(self._make())
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._made[index]
+
+    def __len__(self) -> int:
+        return len(self._made)
 
 
 @dataclass(frozen=True)
@@ -78,7 +96,7 @@ class Sheet:
     told: Mapping[str, str]
     cases: tuple[Case, ...]
     expected: tuple[Answer, ...]
-    misconceptions: tuple[tuple[str, str, tuple[Answer, ...]], ...]
+    misconceptions: Sequence[tuple[str, str, tuple[Answer, ...]]]
 
     def pack(self) -> dict[str, Any]:
         """Return the sheet as plain data; its functions, which are the library's, by name."""

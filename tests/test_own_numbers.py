@@ -4,6 +4,7 @@ import csv
 import functools
 import importlib
 import re
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -63,6 +64,15 @@ def test_students_have_different_numbers_and_the_teacher_a_list_of_them(own):
     for one in NUMBERED:
         assert len({str(numbers_of(one, own, student)) for student in STUDENTS}) > 1
     assert not list((own[0] / "student").rglob("numbers.csv"))
+
+
+def test_students_with_the_same_numbers_share_a_sheet(own):
+    every = [one for lesson in book.LESSONS for one in book.declared(lesson)]
+    different = {(one.id, str(own_numbers(one, own[1].secret, student))) for one in every for student in STUDENTS}
+    with zipfile.ZipFile(own[0] / "student/course_lib/grading/edition.zip") as edition:
+        sheets = [name for name in edition.namelist() if name.startswith("sheets/")]
+    assert len(different) < len(every) * len(STUDENTS)
+    assert len(sheets) == len(set(sheets)) == len(different)
 
 
 @pytest.mark.usefixtures("in_class")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib
 import json
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -91,13 +93,13 @@ def _visible(id: str, student: str) -> Sheet:
     if not EDITION.exists():
         return exercise(id).sheet([visible_seed(id)])
     with zipfile.ZipFile(EDITION) as book:
-        name = f"{key_of(student) if student else 'all'}/{id}"
         try:
-            data = book.read(name)
+            names = json.loads(book.read(f"students/{key_of(student) if student else 'all'}"))
         except KeyError:
             raise CourseError(
                 f"{student!r} is not in the list of this class: check the spelling, or ask your teacher."
             ) from None
+        data = zlib.decompress(book.read(f"sheets/{names[id]}"))
     return Sheet.unpack(decode(data))
 
 
@@ -122,25 +124,31 @@ def write_library(folder: Path) -> None:
     shutil.copytree(ROOT / "course_lib", folder / "course_lib", ignore=left_out)
 
 
-def write_edition(path: Path, release: str, by: str, sheets: Mapping[str, Iterable[Sheet]]) -> None:
+def pack_visible(id: str, numbers: Mapping[str, Any] | None = None) -> bytes:
+    """Return the sheet that `check` uses, with these numbers, as it lies in an edition."""
+    return zlib.compress(encode(exercise(id).sheet([visible_seed(id)], numbers).pack()))
+
+
+def write_edition(path: Path, release: str, by: str, sheets: Mapping[str, Mapping[str, bytes]]) -> None:
     """Write the file that a class edition has in place of the exercises' solutions.
 
-    sheets: for each student (with ``by`` "", for the one key "") the visible sheets. The same bytes for the
-    same content.
+    sheets: for each student (with ``by`` "", for the one key "") every exercise's visible sheet, packed; students
+    with the same one share it. The same bytes for the same content.
     """
-    first = next(iter(sheets.values()))
-    index = {"release": release, "by": by, "exercises": {s.id: [s.title, s.points] for s in first}}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as book:
+    index = {"release": release, "by": by, "exercises": titles()}
+    different = {sheet for theirs in sheets.values() for sheet in theirs.values()}
+    names = {sheet: hashlib.sha256(sheet).hexdigest() for sheet in different}
+    with zipfile.ZipFile(path, "w") as book:  # what is large is packed already
         _write(book, "edition.json", json.dumps(index).encode())
         for student, theirs in sheets.items():
-            for sheet in theirs:
-                _write(book, f"{key_of(student) if by else 'all'}/{sheet.id}", encode(sheet.pack()))
+            known = {id: names[sheet] for id, sheet in theirs.items()}
+            _write(book, f"students/{key_of(student) if by else 'all'}", json.dumps(known).encode())
+        for sheet in sorted(different):
+            _write(book, f"sheets/{names[sheet]}", sheet)
 
 
 def _write(book: zipfile.ZipFile, name: str, data: bytes) -> None:
-    entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-    entry.compress_type = zipfile.ZIP_DEFLATED
-    book.writestr(entry, data)
+    book.writestr(zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0)), data)
 
 
 def key_of(student: str) -> str:

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import nbformat
+from tqdm import tqdm
 
 from course_lib import __version__
 from course_lib.environment import ROOT
 from course_lib.errors import CourseError, require_choice
 from course_lib.grading import book
-from course_lib.grading.exercise import Exercise, Numbers
+from course_lib.grading.exercise import Exercise
 from course_lib.grading.key import SECRET, Key
 from course_lib.grading.marking import own_numbers
-from course_lib.grading.sheet import Sheet
 from course_lib.grading.submissions import read_roster
 from course_lib.lab import NOTEBOOKS, find_lesson
+from course_lib.pool import LostWorker, make_workers
 
+MANY = 64  # sheets, from which on more processes are started: each takes as long to start as twenty of them
 KIT = ("README.md", "LICENSE", "requirements.txt", "environment.yml", "pyproject.toml", "data", "notebooks")
 NAMES_SOLUTIONS = "*_thresholds.csv"  # right and wrong answers of exercises that are graded by training
 TEACHER = """\
@@ -50,7 +53,8 @@ def release(out: Path, *, variant_by: str | None = None, roster: Path | None = N
         raise CourseError(f"{out} is there already and not empty: name a new folder.")
     key = Key(f"{__version__}-{secrets.token_hex(3)}", secrets.token_hex(16), variant_by or "")
     exercises = [one for lesson in book.LESSONS for one in book.declared(lesson)]
-    _write_student(out / "student", key, exercises, students)
+    sheets = _pack_sheets(key, exercises, students)  # first: it takes long, and nothing is written if it is stopped
+    _write_student(out / "student", key, sheets)
     _write_teacher(out / "teacher", key, exercises, students)
     return key
 
@@ -65,7 +69,7 @@ def _list_students(roster: Path, column: str) -> list[str]:
     return students
 
 
-def _write_student(folder: Path, key: Key, exercises: Sequence[Exercise], students: Sequence[str]) -> None:
+def _write_student(folder: Path, key: Key, sheets: Mapping[str, Mapping[str, bytes]]) -> None:
     book.write_library(folder)
     for name in KIT:
         source = ROOT / name
@@ -76,18 +80,29 @@ def _write_student(folder: Path, key: Key, exercises: Sequence[Exercise], studen
             shutil.copyfile(source, folder / name)
     for path in sorted((folder / "notebooks").glob("*.ipynb")):
         edit_notebook(path, path, lambda notebook: _stamp(notebook, key))
-
-    common = {one.id: _visible(one) for one in exercises if not (key.by and one.numbers)}
-
-    def sheets(student: str) -> list[Sheet]:
-        return [common.get(one.id) or _visible(one, own_numbers(one, key.secret, student)) for one in exercises]
-
-    answers = {student: sheets(student) for student in students}
-    book.write_edition(folder / "course_lib/grading/edition.zip", key.release, key.by, answers)
+    book.write_edition(folder / "course_lib/grading/edition.zip", key.release, key.by, sheets)
 
 
-def _visible(exercise: Exercise, numbers: Numbers | None = None) -> Sheet:
-    return exercise.sheet([book.visible_seed(exercise.id)], numbers)
+def _pack_sheets(key: Key, exercises: Sequence[Exercise], students: Sequence[str]) -> dict[str, dict[str, bytes]]:
+    """Return every student's visible sheets, by exercise; those with the same numbers are worked out once."""
+    numbers = {student: {one.id: own_numbers(one, key.secret, student) for one in exercises} for student in students}
+    work = {(id, str(mine)): (id, mine) for theirs in numbers.values() for id, mine in theirs.items()}
+    packed = dict(_pack(work))
+    return {student: {id: packed[id, str(mine)] for id, mine in theirs.items()} for student, theirs in numbers.items()}
+
+
+def _pack(work: Mapping[Any, tuple]) -> Iterator[tuple[Any, bytes]]:
+    """Yield each packed sheet as it is done, where there are many by processes on all cores."""
+    if len(work) < MANY:
+        yield from ((what, book.pack_visible(*arguments)) for what, arguments in work.items())
+        return
+    try:
+        with tqdm(total=len(work), unit="sheet") as bar, make_workers(os.cpu_count() or 1) as workers:
+            for what, sheet in workers.map(book.pack_visible, work.items()):
+                bar.update()
+                yield what, sheet
+    except LostWorker:
+        raise CourseError("A worker process was ended from outside (was memory short?): nothing is written.") from None
 
 
 def _stamp(notebook: Any, key: Key) -> None:

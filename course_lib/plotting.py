@@ -67,7 +67,9 @@ def encode_png(pixels: np.ndarray) -> bytes:
     """
     height, width, channels = pixels.shape
     rows = np.zeros((height, 1 + width * channels), np.uint8)  # a row begins with its filter: 0 is none
-    rows[:, 1:] = pixels.reshape(height, -1)
+    places = rows[:, 1:].reshape(pixels.shape)  # no copy
+    for channel in range(channels):  # one by one is ten times as fast where the fourth is left out
+        places[:, :, channel] = pixels[:, :, channel]
     header = struct.pack(">IIBBBBB", width, height, 8, {3: 2, 4: 6}[channels], 0, 0, 0)  # 8 bits; RGB is 2, RGBA 6
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(

@@ -62,19 +62,19 @@ def test_run_stop_keep_and_save_answer_to_the_keyboard(panel):
     page.locator(".course-epochs input").press("Enter")
     panel.until(TRAINING, 30)
     page.get_by_role("button", name="Stop").press("Enter")
-    panel.until("() => document.querySelector('.course-status').innerText.startsWith('Stopped')", 10)
+    panel.until("() => document.querySelector('.course-status').innerText.startsWith('Stopped')", 30)
     page.locator(".course-epochs input").fill("1")
     page.locator(".course-epochs input").press("Enter")
     keep = page.get_by_role("button", name="Keep")
     for kept, method in enumerate(("StdM", "LFF"), 1):
         page.locator(".course-method select").select_option(method)
-        panel.until(f"() => !({FINISHED})()", 10) if method == "LFF" else None
+        panel.until(f"() => !({FINISHED})()", 30) if method == "LFF" else None
         panel.until(FINISHED, 60)
-        panel.until(keep.is_enabled, 10)  # the word that it may be pressed can come after the status
+        panel.until(keep.is_enabled, 30)  # the word that it may be pressed can come after the status
         keep.press("Space")
-        panel.until(f"() => document.querySelector('.course-status').innerText.startsWith('Kept: {kept} ')", 10)
+        panel.until(f"() => document.querySelector('.course-status').innerText.startsWith('Kept: {kept} ')", 30)
     page.get_by_role("button", name="Save CSV").press("Space")
-    panel.until(lambda: (panel.root / "bias_mitigation_runs.csv").exists(), 10)
+    panel.until(lambda: (panel.root / "bias_mitigation_runs.csv").exists(), 30)
     assert len((panel.root / "bias_mitigation_runs.csv").read_text().splitlines()) == 3
     page.locator("img.course-comparison").scroll_into_view_if_needed()
     shoot(panel, "panel_kept")
@@ -115,7 +115,7 @@ def test_dragging_with_the_pointer_trains_only_after_letting_go(panel):
     page.mouse.down()
     before = panel.source("course-sheet")
     page.mouse.move(x - 40, y, steps=8)
-    panel.until(lambda: panel.source("course-sheet") != before, 10)  # the sheet follows
+    panel.until(lambda: panel.source("course-sheet") != before, 30)  # the sheet follows
     page.wait_for_timeout(1200)
     assert panel.text(".course-status").startswith("Changed")  # held: no run
     page.mouse.up()
@@ -142,7 +142,7 @@ def test_an_error_shows_in_the_panel(lab):
     lab.run_all()
     lab.page.locator(".course-method select").select_option("Oops")
     lab.until("() => document.querySelector('.course-error')", 30)
-    lab.until(lambda: "name 'nothing' is not defined" in lab.text(".course-error"), 10)
+    lab.until(lambda: "name 'nothing' is not defined" in lab.text(".course-error"), 30)
     shoot(lab, "panel_error")
     panel_notebook(lab.root, SMALL)
 
@@ -169,14 +169,14 @@ def test_the_stored_study_answers_every_control_and_trains_nothing(lab):
     cells = lab.page.locator(".jp-Notebook .jp-Cell").count()
     assert alt(lab, "stored").startswith("UpWt (told the distractor shape) · bias strength 0.7 · stored runs, MNIST")
     press_slider(lab, "strength", key="ArrowLeft", picture="stored")
-    lab.until(lambda: "bias strength 0.5" in alt(lab, "stored"), 10)
+    lab.until(lambda: "bias strength 0.5" in alt(lab, "stored"), 30)
     press_field(lab, "explicit", "ArrowUp")
-    lab.until(lambda: "Not stored" in lab.text(".course-status"), 10)
+    lab.until(lambda: "Not stored" in lab.text(".course-status"), 30)
     shoot(lab, "stored_nothing")
     press_slider(lab, "strength", picture="stored")
-    lab.until(lambda: alt(lab, "stored").startswith("UpWt (told the digit position) · bias strength 0.7"), 10)
+    lab.until(lambda: alt(lab, "stored").startswith("UpWt (told the digit position) · bias strength 0.7"), 30)
     press_field(lab, "method", "ArrowUp")
-    lab.until(lambda: alt(lab, "stored").startswith("StdM · bias strength 0.7"), 10)
+    lab.until(lambda: alt(lab, "stored").startswith("StdM · bias strength 0.7"), 30)
     assert lab.page.locator(".course-explicit select").is_disabled()
     assert lab.text(".course-status").startswith("StdM · bias strength 0.7")
     assert not lab.page.locator("button.jupyter-button", has_text="Run").count()

@@ -42,7 +42,7 @@ def test_every_control_answers_to_the_keyboard_and_keeps_the_focus(panel):
     assert "% right (" in text
     shoot(panel, "augmentation_all")
     press_field(panel, "source", "ArrowDown")  # there is no MNIST here
-    panel.until("() => document.querySelector('.course-error')", 10)
+    panel.until("() => document.querySelector('.course-error')", 30)
     assert "MNIST is not in" in panel.text(".course-error")
     shoot(panel, "augmentation_error")
     press_field(panel, "source", "ArrowUp")
@@ -59,8 +59,8 @@ def test_ones_own_augmentation_can_be_chosen_and_its_error_shows(lab):
     lab.until(lambda: "negative" in (alt(lab, "gallery") or ""), 20)
     lab.until(FINISHED, 60)
     press_field(lab, "own", "ArrowDown")
-    lab.until("() => document.querySelector('.course-error')", 10)
-    lab.until(lambda: "name 'nothing' is not defined" in lab.text(".course-error"), 10)
+    lab.until("() => document.querySelector('.course-error')", 30)
+    lab.until(lambda: "name 'nothing' is not defined" in lab.text(".course-error"), 30)
 
 
 def test_run_and_stop_answer_to_the_keyboard_and_the_page_does_not_jump(panel):
@@ -71,10 +71,10 @@ def test_run_and_stop_answer_to_the_keyboard_and_the_page_does_not_jump(panel):
     where = "() => document.querySelector('img.course-training').getBoundingClientRect().toJSON()"
     before = page.evaluate(where)
     shown = panel.source("course-training")
-    panel.until(lambda: panel.source("course-training") != shown, 10)  # it grows
+    panel.until(lambda: panel.source("course-training") != shown, 30)  # it grows
     assert page.evaluate(where) == before
     page.get_by_role("button", name="Stop").press("Enter")
-    panel.until("() => document.querySelector('.course-status').innerText.startsWith('Stopped')", 10)
+    panel.until("() => document.querySelector('.course-status').innerText.startsWith('Stopped')", 30)
     page.locator("button.jupyter-button", has_text="Run").press("Space")
     panel.until("() => document.querySelector('.course-status').innerText.startsWith('Training')", 30)
     page.get_by_role("button", name="Stop").press("Enter")

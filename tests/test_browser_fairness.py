@@ -87,5 +87,5 @@ def test_a_group_that_is_missing_is_said_in_the_panel(lab):
     source = PANEL.replace("epochs=3", "epochs=3, method='SUBG', priors=(0.5, 0.0, 0.0, 0.5)")
     open_panel(lab, source, "faces", "missing.ipynb")
     lab.page.locator("button.jupyter-button", has_text="Run").press("Space")
-    lab.until("() => document.querySelector('.course-error')", 10)
-    lab.until(lambda: "SUBG needs a sample of every group" in lab.text(".course-error"), 10)
+    lab.until("() => document.querySelector('.course-error')", 30)
+    lab.until(lambda: "SUBG needs a sample of every group" in lab.text(".course-error"), 30)

@@ -30,10 +30,10 @@ def test_every_control_of_the_deep_network_answers_to_the_keyboard(lab):
     for name in ("activation", "init", "norm", "bias"):
         shown = lab.source("course-profile")
         press_field(lab, name, "ArrowDown")
-        lab.until(lambda shown=shown: lab.source("course-profile") != shown, 10)
+        lab.until(lambda shown=shown: lab.source("course-profile") != shown, 30)
     press_field(lab, "residual", "Space")
     press_field(lab, "seed", "ArrowUp")
-    lab.until(lambda: "seed 2" in alt(lab, "profile"), 10)
+    lab.until(lambda: "seed 2" in alt(lab, "profile"), 30)
     assert lab.page.locator("img.course-profile").bounding_box() == before
     text = alt(lab, "profile")
     for said in ("ReLU", "he initialisation", "layer normalisation", "residual connections", "bias random", "seed 2"):
@@ -44,7 +44,7 @@ def test_every_control_of_the_deep_network_answers_to_the_keyboard(lab):
 def test_a_state_is_shown_as_it_was_given(lab):
     open_panel(lab, PROFILE.replace("seed=1", "depth=538"), "profile")
     assert lab.page.locator(".course-depth .widget-readout").inner_text() == "538"
-    lab.until(lambda: "538 layers" in alt(lab, "profile"), 10)
+    lab.until(lambda: "538 layers" in alt(lab, "profile"), 30)
 
 
 def test_two_hundred_rapid_moves_leave_exactly_the_last_state(lab):
@@ -55,7 +55,7 @@ def test_two_hundred_rapid_moves_leave_exactly_the_last_state(lab):
         lab.page.keyboard.press("ArrowRight" if i % 40 < 30 else "ArrowLeft")
     lab.page.wait_for_timeout(1500)
     shown = lab.page.locator(".course-depth .widget-readout").inner_text()
-    lab.until(lambda: f"{shown} layers" in alt(lab, "profile"), 10)
+    lab.until(lambda: f"{shown} layers" in alt(lab, "profile"), 30)
 
 
 def test_every_control_of_the_transformer_answers_and_a_run_follows(lab):
@@ -77,13 +77,13 @@ def test_every_control_of_the_transformer_answers_and_a_run_follows(lab):
 def test_a_named_setting_sets_the_controls_and_runs(lab):
     open_panel(lab, SMALL, "history")
     lab.page.locator(".course-named select").select_option("nothing moves: rate 3e-9")
-    lab.until("() => document.querySelector('.course-lr .widget-readout').innerText === '3e-09'", 10)
+    lab.until("() => document.querySelector('.course-lr .widget-readout').innerText === '3e-09'", 30)
     lab.until("() => document.querySelector('.course-status').innerText.startsWith('Training')", 30)
     lab.page.get_by_role("button", name="Stop").click()
-    lab.until("() => document.querySelector('.course-status').innerText.startsWith('Stopped')", 10)
+    lab.until("() => document.querySelector('.course-status').innerText.startsWith('Stopped')", 30)
     assert lab.page.locator(".course-named select").input_value() == "nothing moves: rate 3e-9"
     press_slider(lab, "lr", "ArrowRight")
-    lab.until(lambda: lab.page.locator(".course-named select").input_value() == "(your own)", 10)
+    lab.until(lambda: lab.page.locator(".course-named select").input_value() == "(your own)", 30)
 
 
 def test_an_error_shows_in_the_panel(lab):
@@ -93,4 +93,4 @@ def test_an_error_shows_in_the_panel(lab):
     lab.page.locator("img.course-profile").first.wait_for(timeout=20_000)
     lab.page.locator(".course-depth .noUi-handle").press("ArrowRight")
     lab.until("() => document.querySelector('.course-error')", 30)
-    lab.until(lambda: "TypeError" in lab.text(".course-error"), 10)
+    lab.until(lambda: "TypeError" in lab.text(".course-error"), 30)

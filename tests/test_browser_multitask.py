@@ -69,8 +69,8 @@ def test_the_last_task_cannot_be_switched_off(panel):
     says(panel, "start", "Before the first step: smile 100 %")
     box = panel.page.locator(".course-smile input").first
     box.press(" ")
-    panel.until("() => document.querySelector('.course-status').innerText.includes('last task')", 10)
-    panel.until(box.is_checked, 10)
+    panel.until("() => document.querySelector('.course-status').innerText.includes('last task')", 30)
+    panel.until(box.is_checked, 30)
 
 
 def test_a_named_setting_runs_and_the_page_does_not_jump(panel):
@@ -82,6 +82,6 @@ def test_a_named_setting_runs_and_the_page_does_not_jump(panel):
     says(panel, "start", "age 99.9 % of the loss")
     panel.until("() => document.querySelector('.course-status').innerText.startsWith('Training')", 60)
     panel.page.get_by_role("button", name="Stop").press("Enter")
-    panel.until("() => document.querySelector('.course-status').innerText.startsWith('Stopped')", 10)
+    panel.until("() => document.querySelector('.course-status').innerText.startsWith('Stopped')", 30)
     assert panel.page.evaluate(where) == before
     shoot(panel, "multitask")

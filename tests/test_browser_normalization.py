@@ -29,12 +29,12 @@ def test_every_control_of_the_strategies_answers_and_keeps_the_focus(lab):
         press_slider(lab, name, picture="accuracy")
     for name, key in (("scaler", "ArrowDown"), ("seed", "ArrowUp")):
         press_field(lab, name, key)
-    lab.until(lambda: alt(lab, "sets").startswith("Scaler PCA whitening, 201 training and 101 test birds"), 10)
-    lab.until(lambda: "seed 1" in alt(lab, "sets"), 10)
+    lab.until(lambda: alt(lab, "sets").startswith("Scaler PCA whitening, 201 training and 101 test birds"), 30)
+    lab.until(lambda: "seed 1" in alt(lab, "sets"), 30)
     assert lab.page.locator(".jp-Notebook .jp-Cell").count() == cells  # no key went to the notebook
     shoot(lab, "02_panel_sets_pca")
     press_field(lab, "named", "ArrowDown")
-    lab.until(lambda: "200 training and 100 test birds, shift 0.00" in alt(lab, "sets"), 10)
+    lab.until(lambda: "200 training and 100 test birds, shift 0.00" in alt(lab, "sets"), 30)
 
 
 def test_every_control_of_batch_norm_answers_and_keeps_the_focus(lab):
@@ -43,16 +43,16 @@ def test_every_control_of_batch_norm_answers_and_keeps_the_focus(lab):
         press_slider(lab, name, picture="modes")
     for name, key in (("layer", "ArrowDown"), ("by_digit", "Space"), ("seed", "ArrowUp")):
         press_field(lab, name, key)
-    lab.until(lambda: alt(lab, "modes").startswith("BatchNorm2d, batches of 21 of one digit, brightness 0.31"), 10)
-    lab.until(lambda: "seed 1" in alt(lab, "modes"), 10)
+    lab.until(lambda: alt(lab, "modes").startswith("BatchNorm2d, batches of 21 of one digit, brightness 0.31"), 30)
+    lab.until(lambda: "seed 1" in alt(lab, "modes"), 30)
     shoot(lab, "02_panel_batches")
     press_field(lab, "named", "ArrowDown")
-    lab.until(lambda: "batches of 20 mixed, brightness 0.00" in alt(lab, "modes"), 10)
+    lab.until(lambda: "batches of 20 mixed, brightness 0.00" in alt(lab, "modes"), 30)
     lab.page.locator(".course-layer select").select_option("BatchNorm1d")
     for _ in range(21):
         lab.page.locator(".course-batch_size .noUi-handle").press("ArrowLeft")
-    lab.until(lambda: "torch refuses" in alt(lab, "modes"), 10)
-    lab.until(lambda: "train mode cannot" in lab.text(".course-status"), 10)
+    lab.until(lambda: "torch refuses" in alt(lab, "modes"), 30)
+    lab.until(lambda: "train mode cannot" in lab.text(".course-status"), 30)
     shoot(lab, "02_panel_batch_of_one")
 
 
@@ -95,8 +95,8 @@ def test_an_error_shows_in_the_panel(lab):
     open_panel(lab, source, "sets", "broken.ipynb")
     lab.page.locator(".course-scaler select").select_option("broken")
     lab.until("() => document.querySelector('.course-error')", 30)
-    lab.until(lambda: "name 'nothing' is not defined" in lab.text(".course-error"), 10)
+    lab.until(lambda: "name 'nothing' is not defined" in lab.text(".course-error"), 30)
     shoot(lab, "02_panel_error")
     lab.page.locator(".course-scaler select").select_option("range")
-    lab.until(lambda: "Scaler range" in alt(lab, "sets"), 10)
+    lab.until(lambda: "Scaler range" in alt(lab, "sets"), 30)
     assert not lab.page.locator(".course-error").count()

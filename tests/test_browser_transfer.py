@@ -37,12 +37,12 @@ def test_notebook_runs_without_an_error_and_without_a_network(lab):
 
 def test_every_control_answers_to_the_keyboard_and_keeps_the_focus(panel):
     cells = panel.page.locator(".jp-Notebook .jp-Cell").count()
-    panel.until(lambda: "smile · fine-tuning · 20 labels" in alt(panel, "training"), 10)
+    panel.until(lambda: "smile · fine-tuning · 20 labels" in alt(panel, "training"), 30)
     shoot(panel, "04_panel")
     press_slider(panel, "face", picture="layers")
-    panel.until(lambda: alt(panel, "layers").startswith("Test face 1: drawn with"), 10)
+    panel.until(lambda: alt(panel, "layers").startswith("Test face 1: drawn with"), 30)
     press_field(panel, "network", "ArrowUp")
-    panel.until(lambda: "Feature maps of the four layers of the trunk" in alt(panel, "layers"), 10)
+    panel.until(lambda: "Feature maps of the four layers of the trunk" in alt(panel, "layers"), 30)
     assert panel.text(".course-status").startswith("Finished")  # nothing was trained for that
     assert not panel.page.locator("img.course-stale").count()
     press_slider(panel, "labels")
@@ -53,12 +53,12 @@ def test_every_control_answers_to_the_keyboard_and_keeps_the_focus(panel):
     trained(panel, "first layers · 30 labels · learning rate 0.01 · 24 steps")  # it brings its own rate
     press_field(panel, "target", "ArrowDown")
     trained(panel, "age · first layers · 30 labels")
-    panel.until(lambda: "years old; this run says" in alt(panel, "layers"), 10)
+    panel.until(lambda: "years old; this run says" in alt(panel, "layers"), 30)
     press_field(panel, "steps", "ArrowUp")
     trained(panel, "25 steps · seed 0")
     press_field(panel, "seed", "ArrowUp")
     trained(panel, "25 steps · seed 1")
-    panel.until(lambda: "Mean error" in panel.text(".course-status"), 10)
+    panel.until(lambda: "Mean error" in panel.text(".course-status"), 30)
     shoot(panel, "04_panel_age")
     assert not panel.page.locator(".course-error").count()
     assert panel.page.locator(".jp-Notebook .jp-Cell").count() == cells  # no key went to the notebook
@@ -66,7 +66,7 @@ def test_every_control_answers_to_the_keyboard_and_keeps_the_focus(panel):
 
 def test_a_named_setting_stop_and_run(panel):
     press_field(panel, "named", "ArrowDown")
-    panel.until(lambda: panel.text(".course-labels .widget-readout").replace(",", "") == "50", 10)
+    panel.until(lambda: panel.text(".course-labels .widget-readout").replace(",", "") == "50", 30)
     panel.page.locator("button.jupyter-button", has_text="Stop").press("Space")
     panel.until(lambda: panel.text(".course-status").startswith("Stopped"), 20)
     panel.page.locator("button.jupyter-button", has_text="Run").press("Space")

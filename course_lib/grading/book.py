@@ -9,7 +9,7 @@ import json
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ def exercise(id: str) -> Any:
     raise CourseError(_unknown(id))
 
 
-def titles(lessons: Iterable[str] = LESSONS) -> dict[str, tuple[str, int]]:
+def titles(lessons: Collection[str] = LESSONS) -> dict[str, tuple[str, int]]:
     """Return title and points of every exercise of these lessons, by id; other lessons are not loaded."""
     if EDITION.exists():
         return {id: tuple(row) for id, row in _edition()["exercises"].items() if _lesson(id) in lessons}

@@ -47,10 +47,6 @@ class Bounded:
         start, end = self.ends
         return start + strength * (end - start)
 
-    def errors(self, strength: float) -> pd.DataFrame:
-        """Return the groups' errors with a repair of this strength; see `error_table`."""
-        return error_table(self.at(strength), self.run.age, self.run.outdoors)
-
     @cached_property
     def distances(self) -> np.ndarray:
         """The distance from parity at each of `STRENGTHS`, [21]."""
@@ -75,7 +71,7 @@ def bounded(run: AgeResult, bound: float) -> Bounded:
 @lru_cache(maxsize=4)
 def as_trained(run: AgeResult) -> pd.DataFrame:
     """Return the errors without a bound or a repair."""
-    return Bounded(run, NO_BOUND).errors(0.0)
+    return error_table(run.as_trained, run.age, run.outdoors)
 
 
 @lru_cache(maxsize=4)
@@ -105,7 +101,7 @@ class AgeLook:
     @cached_property
     def errors(self) -> pd.DataFrame:
         """The groups' errors with the bound and the repair."""
-        return self.bounded.errors(self.config.strength)
+        return error_table(self.after, self.run.age, self.run.outdoors)
 
     @cached_property
     def distance(self) -> float:

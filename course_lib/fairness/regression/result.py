@@ -29,7 +29,7 @@ class Evaluation(NamedTuple):
 class Trained(NamedTuple):
     """What is left to work with once a network is trained.
 
-    features: float [2000, 64], of the test workers; age: float [2000]; outdoors: int64 [2000]; squares: what the
+    features: float [2000, 32], of the test workers; age: float [2000]; outdoors: int64 [2000]; squares: what the
     last layer can make of the training workers' features.
     """
 

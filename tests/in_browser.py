@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from course_lib.bench.browser import READY
 from course_lib.bench.panels import panel_notebook
 
 SHOTS = Path(__file__).parent / "screenshots"
@@ -44,7 +45,8 @@ def press_slider(browser, name, key="ArrowRight", picture=None):
     before = browser.source(f"course-{picture}") if picture else ""
     handle.press(key)
     if picture:
-        browser.until(lambda: browser.source(f"course-{picture}") != before, 10)
+        browser.until(lambda: browser.source(f"course-{picture}") != before, 30)
+        browser.until(READY, 30)  # controls that follow this one have their values: the next key finds them there
     assert handle.evaluate("e => e === document.activeElement"), name
     assert handle.get_attribute("aria-label"), name
 

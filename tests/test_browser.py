@@ -23,7 +23,7 @@ def test_notebook_runs_without_an_error_and_without_a_network(lab, name):
     lab.open(f"{name}.ipynb")
     lab.run_all(timeout=400)
     show_cell(lab, "mitigation.panel(")
-    lab.page.locator("img.course-sheet").first.wait_for(timeout=20_000)
+    lab.page.locator("img.course-sheet").first.wait_for(timeout=60_000)
     shoot(lab, name)
     assert lab.blocked_log.read_text() == ""
     assert lab.refused == []
@@ -151,7 +151,7 @@ def test_a_stored_notebook_shows_its_pictures_before_anything_is_run(lab):
     lab.open("07_bias_mitigation.ipynb")
     show_cell(lab, "mitigation.panel(")
     image = lab.page.locator(".jp-RenderedImage img, img.course-sheet")
-    image.first.wait_for(timeout=20_000)
+    image.first.wait_for(timeout=60_000)
     shoot(lab, "stored")
     assert not lab.page.get_by_text("Error displaying widget").count()
 

@@ -22,7 +22,7 @@ def test_notebook_runs_without_an_error_and_without_a_network(lab):
     lab.open("03_augmentation.ipynb")
     lab.run_all(timeout=400)
     show_cell(lab, "augmentation.panel(")
-    lab.page.locator("img.course-gallery").first.wait_for(timeout=20_000)
+    lab.page.locator("img.course-gallery").first.wait_for(timeout=60_000)
     shoot(lab, "03_augmentation")
     assert lab.blocked_log.read_text() == ""
     assert lab.refused == []
@@ -56,7 +56,7 @@ def test_ones_own_augmentation_can_be_chosen_and_its_error_shows(lab):
     source = PANEL.replace("panel =", own.format("negative", "1 - x") + own.format("oops", "x + nothing") + "panel =")
     open_panel(lab, source, "gallery", "own.ipynb")
     press_field(lab, "own", "ArrowDown")
-    lab.until(lambda: "negative" in (alt(lab, "gallery") or ""), 20)
+    lab.until(lambda: "negative" in (alt(lab, "gallery") or ""), 30)
     lab.until(FINISHED, 60)
     press_field(lab, "own", "ArrowDown")
     lab.until("() => document.querySelector('.course-error')", 30)
@@ -98,6 +98,6 @@ def test_two_hundred_rapid_moves_leave_exactly_the_last_state(panel):
 def test_a_stored_notebook_shows_its_pictures_before_anything_is_run(lab):
     lab.open("03_augmentation.ipynb")
     show_cell(lab, "augmentation.panel(")
-    lab.page.locator(".jp-RenderedImage img, img.course-gallery").first.wait_for(timeout=20_000)
+    lab.page.locator(".jp-RenderedImage img, img.course-gallery").first.wait_for(timeout=60_000)
     shoot(lab, "03_stored")
     assert not lab.page.get_by_text("Error displaying widget").count()

@@ -28,7 +28,7 @@ def test_notebook_runs_without_an_error_and_without_a_network(lab):
     lab.open("06_fairness.ipynb")
     lab.run_all(timeout=400)
     show_cell(lab, "fairness.panel(")
-    lab.page.locator("img.course-faces").first.wait_for(timeout=20_000)
+    lab.page.locator("img.course-faces").first.wait_for(timeout=60_000)
     shoot(lab, "06_fairness")
     assert lab.blocked_log.read_text() == ""
     assert lab.refused == []
@@ -39,7 +39,7 @@ def test_every_control_answers_to_the_keyboard_and_keeps_the_focus(panel):
     cells = page.locator(".jp-Notebook .jp-Cell").count()
     for name in PRIORS:
         press_slider(panel, name, picture="faces")
-        panel.until(lambda: abs(sum(values(panel)) - 1) < 1e-6, 5)  # they follow, and sum to 1
+        panel.until(lambda: abs(sum(values(panel)) - 1) < 1e-6, 30)  # they follow, and sum to 1
     press_slider(panel, "noise", picture="faces")
     press_slider(panel, "n_train", key="ArrowLeft")
     for name, key in (("weight_decay", "ArrowDown"), ("epochs", "ArrowUp"), ("seed", "ArrowUp")):
@@ -49,9 +49,9 @@ def test_every_control_answers_to_the_keyboard_and_keeps_the_focus(panel):
     for name in ("threshold_women", "threshold_men"):
         press_slider(panel, name, picture="criteria")
     press_field(panel, "population", "ArrowDown")
-    panel.until(lambda: "in the shares of the training data" in alt(panel, "criteria"), 5)
+    panel.until(lambda: "in the shares of the training data" in alt(panel, "criteria"), 30)
     assert "0.51 (women), 0.51 (men)" in alt(panel, "criteria")
-    panel.until(FINISHED, 5)  # reading a run leaves it alone
+    panel.until(FINISHED, 30)  # reading a run leaves it alone
     shoot(panel, "fairness")
     assert not page.locator(".course-error").count()
     assert page.locator(".jp-Notebook .jp-Cell").count() == cells  # no key went to the notebook
@@ -59,7 +59,7 @@ def test_every_control_answers_to_the_keyboard_and_keeps_the_focus(panel):
 
 def test_a_preset_collecting_and_giving_back(panel):
     press_field(panel, "named", "ArrowDown")
-    panel.until(lambda: values(panel) == [0.25] * 4, 5)
+    panel.until(lambda: values(panel) == [0.25] * 4, 30)
     panel.until(FINISHED, 60)
     assert "250 + 250 + 250 + 250 training faces" in alt(panel, "groups")
     panel.page.locator(f".course-collect-{PRIORS[1]}").press("Enter")
@@ -75,9 +75,10 @@ def test_every_method_runs_and_the_page_does_not_jump(panel):
     before, seen = panel.page.evaluate(where), set()
     for _ in range(10):
         press_field(panel, "method", "ArrowDown")
-        panel.until("() => document.querySelector('.course-status').innerText.startsWith('Changed')", 5)
+        method = panel.page.locator(".course-method select").input_value()
+        panel.until(lambda method=method: alt(panel, "groups").startswith(f"{method} "), 60)
         panel.until(FINISHED, 120)
-        seen.add(alt(panel, "groups").partition(" ")[0])
+        seen.add(method)
         assert panel.page.evaluate(where) == before
     assert {"UpWt", "SUBG", "GDRO", "DFR", "JTT", "FERMI", "Adversary", "FORML", "Exemplars"} <= seen
     shoot(panel, "fairness_methods")

@@ -15,7 +15,7 @@ BOUNDED = REGRESSION.replace("l()", "l(bound=12.5)")
 
 def test_every_control_of_the_interview_answers_and_keeps_the_focus(lab):
     open_panel(lab, INTERVIEW, "faces", "interview.ipynb")
-    lab.until(FINISHED, 20)
+    lab.until(FINISHED, 30)
     cells = lab.page.locator(".jp-Notebook .jp-Cell").count()
     shoot(lab, "06_interview")
     lab.until(lambda: "Applicant 0," in alt(lab, "faces"), 30)
@@ -77,7 +77,7 @@ def test_two_hundred_rapid_moves_leave_exactly_the_last_state(lab, source, pictu
         lab.page.keyboard.press("ArrowRight" if i % 20 < 12 else "ArrowLeft")
     lab.page.wait_for_timeout(500)
     shown = float(lab.page.locator(f".course-{slider} .widget-readout").inner_text())
-    lab.until(lambda: aim.format(f"{shown:g}") in alt(lab, picture), 20)
+    lab.until(lambda: aim.format(f"{shown:g}") in alt(lab, picture), 30)
     assert lab.page.evaluate(where) == before  # nothing jumped
     assert not lab.page.locator("img.course-stale").count()
 

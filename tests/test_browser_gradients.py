@@ -15,7 +15,7 @@ def test_the_notebook_runs_without_an_error_and_without_a_network(lab):
     lab.run_all(timeout=400)
     for name, holds in (("profile", "gradients.panel("), ("history", "transformer_panel(")):
         show_cell(lab, holds)
-        lab.page.locator(f"img.course-{name}").first.wait_for(timeout=20_000)
+        lab.page.locator(f"img.course-{name}").first.wait_for(timeout=60_000)
         lab.page.wait_for_timeout(1000)
         shoot(lab, f"01_{name}")
     assert lab.blocked_log.read_text() == ""
@@ -90,7 +90,7 @@ def test_an_error_shows_in_the_panel(lab):
     panel_notebook(lab.root, "from course_lib import gradients\npanel = gradients.panel()\npanel.CONFIG = None\npanel")
     lab.open("panel.ipynb")
     lab.run_all()
-    lab.page.locator("img.course-profile").first.wait_for(timeout=20_000)
+    lab.page.locator("img.course-profile").first.wait_for(timeout=60_000)
     lab.page.locator(".course-depth .noUi-handle").press("ArrowRight")
     lab.until("() => document.querySelector('.course-error')", 30)
     lab.until(lambda: "TypeError" in lab.text(".course-error"), 30)

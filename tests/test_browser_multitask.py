@@ -25,7 +25,7 @@ def test_notebook_runs_without_an_error_and_without_a_network(lab):
     lab.open("05_multitask_learning.ipynb")
     lab.run_all(timeout=400)
     show_cell(lab, "multitask.panel(")
-    lab.page.locator("img.course-start").first.wait_for(timeout=20_000)
+    lab.page.locator("img.course-start").first.wait_for(timeout=60_000)
     shoot(lab, "05_multitask")
     assert lab.blocked_log.read_text() == ""
     assert lab.refused == []

@@ -15,7 +15,7 @@ def test_the_notebook_runs_without_an_error_and_without_a_network(lab):
     lab.run_all(timeout=200)
     for i, (holds, picture) in enumerate([("normalization.panel(", "sets"), ("batchnorm_panel(", "modes")]):
         show_cell(lab, holds)
-        lab.page.locator(f"img.course-{picture}").first.wait_for(timeout=20_000)
+        lab.page.locator(f"img.course-{picture}").first.wait_for(timeout=60_000)
         lab.page.wait_for_timeout(500)
         shoot(lab, f"02_normalization_{i}")
     assert lab.blocked_log.read_text() == ""
@@ -70,7 +70,7 @@ def test_two_hundred_rapid_moves_leave_exactly_the_last_state(lab, source, pictu
     lab.page.keyboard.press("ArrowRight")
     lab.page.wait_for_timeout(500)
     shown = lab.page.locator(f".course-{slider} .widget-readout").inner_text()
-    lab.until(lambda: aim.format(shown) in alt(lab, picture), 20)
+    lab.until(lambda: aim.format(shown) in alt(lab, picture), 30)
     assert lab.page.evaluate(where) == before  # nothing jumped
     assert not lab.page.locator("img.course-stale").count()
 

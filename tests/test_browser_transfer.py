@@ -21,14 +21,14 @@ def trained(panel, text):
     """Wait until a run with ``text`` in its caption is there, finished, and shown in both pictures."""
     panel.until(lambda: text in (alt(panel, "training") or ""), 120)
     panel.until(FINISHED, 120)
-    panel.until(lambda: not panel.page.locator("img.course-stale").count(), 20)
+    panel.until(lambda: not panel.page.locator("img.course-stale").count(), 30)
 
 
 def test_notebook_runs_without_an_error_and_without_a_network(lab):
     lab.open("04_transfer_learning.ipynb")
     lab.run_all(timeout=400)
     show_cell(lab, "transfer.panel(")
-    lab.page.locator("img.course-layers").first.wait_for(timeout=20_000)
+    lab.page.locator("img.course-layers").first.wait_for(timeout=60_000)
     assert not lab.page.locator("img.course-stale").count()  # its run was made further up in the notebook
     shoot(lab, "04_transfer")
     assert lab.blocked_log.read_text() == ""
@@ -68,7 +68,7 @@ def test_a_named_setting_stop_and_run(panel):
     press_field(panel, "named", "ArrowDown")
     panel.until(lambda: panel.text(".course-labels .widget-readout").replace(",", "") == "50", 30)
     panel.page.locator("button.jupyter-button", has_text="Stop").press("Space")
-    panel.until(lambda: panel.text(".course-status").startswith("Stopped"), 20)
+    panel.until(lambda: panel.text(".course-status").startswith("Stopped"), 30)
     panel.page.locator("button.jupyter-button", has_text="Run").press("Space")
     trained(panel, "50 labels · learning rate 0.003 · 150 steps")
 
@@ -81,7 +81,7 @@ def test_two_hundred_rapid_moves_leave_exactly_the_last_state_and_nothing_jumps(
         panel.page.keyboard.press("ArrowRight" if i % 20 < 12 else "ArrowLeft")
     panel.page.wait_for_timeout(500)
     shown = panel.page.locator(".course-face .widget-readout").inner_text()
-    panel.until(lambda: alt(panel, "layers").startswith(f"Test face {shown}:"), 20)
+    panel.until(lambda: alt(panel, "layers").startswith(f"Test face {shown}:"), 30)
     assert panel.page.evaluate(where) == before
     assert not panel.page.locator("img.course-stale").count()
 

@@ -166,6 +166,17 @@ def render(faces: Faces, size: int = 32) -> Tensor:
     return drawn
 
 
+def add_grain(pictures: Tensor, noise: float, generator: torch.Generator) -> Tensor:
+    """Return what a noisy camera takes of drawings, uint8 [N, 3, H, W]; ``noise`` in grey levels of 255.
+
+    The result is laid out as a network takes it: batches are made faster from that.
+    """
+    if not noise:
+        return pictures.contiguous(memory_format=torch.channels_last)
+    grain = torch.randn(pictures.shape, generator=generator).mul_(noise).add_(pictures)
+    return grain.round_().clamp_(0, 255).to(torch.uint8, memory_format=torch.channels_last)
+
+
 def rendering(faces: Faces, size: int = 32) -> Iterator[Tensor]:
     """Yield the tensor that `render` returns while it fills, every 15 ms or so: for whoever must pause on the way."""
     require_choice("size", size, SIZES)

@@ -22,10 +22,7 @@ AGE_DEVIATION = (OLDEST - YOUNGEST) / 12**0.5  # of ages that are uniform betwee
 
 def photograph(pictures: Tensor, noise: float, seed: int) -> Tensor:
     """Return what a noisy camera takes of drawings, uint8 [N, 3, 32, 32]; ``noise`` in grey levels of 255."""
-    if not noise:
-        return pictures
-    grain = torch.randn(pictures.shape, generator=generator(seed, "multitask/grain"))
-    return grain.mul_(noise).add_(pictures).round_().clamp_(0, 255).to(torch.uint8)
+    return faces.add_grain(pictures, noise, generator(seed, "multitask/grain"))
 
 
 def truth(drawn: Faces, seed: int) -> Tensor:

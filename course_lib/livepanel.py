@@ -122,15 +122,17 @@ class LivePanel(Panel):
         return figure
 
     def moved(self, control: widgets.Widget) -> None:
-        if not self._quiet:
+        if self._quiet:
+            return
+        try:
+            super().moved(control)
+        finally:
             self.quietly({self.named: self._name()})
-        super().moved(control)
 
     def preview(self) -> None:
         try:
             self.answered = self.answer(self.config())
-            for name in self.ANSWERS:
-                self._show(name, self.answered)
+            self._show(self.ANSWERS, self.answered)
         except CourseError:
             for name in self.ANSWERS:
                 self.pictures[name].fresh(False)
@@ -194,11 +196,12 @@ class LivePanel(Panel):
         values = self.values_of(config)
         self.quietly({control: values[name] for name, control in self.controls.items()})
 
-    def _show(self, name: str, result: Any) -> None:
-        figure = self.figures[name]
-        figure.update(result)
-        self.pictures[name].show(figure.png())
-        self.label({name: figure.describe(result)})
+    def _show(self, names: Iterable[str], result: Any) -> None:
+        """Draw the pictures of these names first, and then say what they show."""
+        for name in names:
+            self.figures[name].update(result)
+            self.pictures[name].show(self.figures[name].png())
+        self.label({name: self.figures[name].describe(result) for name in names})
 
     def _draw(self, result: Partial) -> None:
         drawn = {}

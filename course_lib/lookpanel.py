@@ -33,9 +33,9 @@ class LookPanel(LivePanel):
         if all(control is not self.controls[name] for name in self.LOOKS):
             super().moved(control)
         elif not self._quiet:
-            self.quietly({self.named: self._name()})
             self._forget_error()
             self.preview()
+            self.quietly({self.named: self._name()})
 
     def preview(self) -> None:
         super().preview()
@@ -60,6 +60,5 @@ class LookPanel(LivePanel):
     def _draw_now(self, result: Partial) -> None:
         """Show a finished run that the worker had no part in."""
         self.result = result
-        for name in self.RUNS:
-            self._show(name, result)
+        self._show(self.RUNS, result)
         self.say(self.headline(result), 1.0)

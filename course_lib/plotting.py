@@ -12,6 +12,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 # seaborn's "colorblind" palette, by meaning; shapes and positions repeat what colours say.
 MAJORITY, MINORITY = "#0173b2", "#d55e00"
@@ -102,16 +103,47 @@ class Pixels(Artist):
         renderer.draw_image(renderer.new_gc(), left, low, drawn)
 
 
+class Words:
+    """An animated text whose pixels are kept while it says the same in the same place: letters are slow to draw."""
+
+    def __init__(self, text: Text):
+        self.text = text
+        self.drawn: tuple | None = None  # where it stands, how large the page is; from where the pixels are to show
+
+    def draw(self, renderer: RendererAgg) -> None:
+        """Draw the text as it is now."""
+        text = self.text
+        if not text.get_visible() or not text.get_text():
+            return
+        x, y = text.get_transform().transform(text.get_unitless_position())
+        page = (x, y, renderer.width, renderer.height, renderer.dpi)
+        if text.stale or self.drawn is None or self.drawn[0] != page:
+            self.drawn = page, *self._pixels(renderer)
+        _, left, low, pixels = self.drawn
+        renderer.draw_image(renderer.new_gc(), left, low, pixels)
+
+    def _pixels(self, renderer: RendererAgg) -> tuple[int, int, np.ndarray]:
+        blank = RendererAgg(renderer.width, renderer.height, renderer.dpi)
+        self.text.draw(blank)
+        pixels = np.asarray(blank.buffer_rgba())[::-1]  # Agg begins at the bottom
+        box = self.text.get_window_extent(renderer).padded(3)  # some letters reach out of their box
+        left, low = max(0, int(box.x0)), max(0, int(box.y0))
+        return left, low, pixels[low : int(box.y1) + 1, left : int(box.x1) + 1].copy()
+
+
 class LiveFigure:
     """A figure whose animated artists are redrawn on a kept background: some 5 ms instead of 50.
 
     Call ``refresh()`` after changing anything that is not animated (a limit, a title, a tick).
     """
 
+    _drawing = threading.RLock()  # of all figures: a run draws in its thread, a slider in another, and fonts are shared
+
     def __init__(self, figure: Figure):
         self.figure = figure
         self._background = None
-        self._drawing = threading.Lock()  # a run draws in its thread, a new screen resolution in another
+        self._words: dict[Text, Words] = {}
+        self._thread = threading.get_ident()
 
     def refresh(self) -> None:
         """Have the background drawn again with the next picture."""
@@ -126,6 +158,9 @@ class LiveFigure:
     def png(self) -> bytes:
         """Return the figure as it is now, as PNG."""
         with self._drawing:
+            if self._thread != threading.get_ident():  # a canvas keeps the fonts of the thread that has drawn on it
+                self._thread, self._background = threading.get_ident(), None
+                FigureCanvasAgg(self.figure)
             canvas = self.figure.canvas
             if self._background is None:
                 canvas.draw()  # leaves the animated artists out
@@ -133,6 +168,8 @@ class LiveFigure:
             canvas.restore_region(self._background)
             for ax in self.figure.axes:
                 for artist in sorted(ax.get_children(), key=lambda artist: artist.zorder):
-                    if artist.get_animated():
+                    if artist.get_animated() and isinstance(artist, Text):
+                        self._words.setdefault(artist, Words(artist)).draw(canvas.get_renderer())
+                    elif artist.get_animated():
                         ax.draw_artist(artist)
             return encode_png(np.asarray(canvas.buffer_rgba())[:, :, :3])  # all of it is opaque

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import threading
 
 import matplotlib as mpl
 
@@ -464,3 +465,53 @@ def test_pixels_are_drawn_as_imshow_draws_them(scale):
             shown.append(np.asarray(picture.convert("RGB")))
     assert len(np.unique(shown[0])) > 200
     assert np.array_equal(*shown)
+
+
+def figure_with_a_text(**options):
+    figure = new_figure(3, 1.5)
+    ax = figure.add_axes((0.1, 0.1, 0.8, 0.8))
+    ax.set_yscale("log")  # whose ticks are formulas, with fonts of their own
+    return LiveFigure(figure), ax.text(0.2, 0.5, "before", animated=True, **options)
+
+
+@pytest.mark.parametrize("ratio", [1.0, 2.0])
+@pytest.mark.parametrize("change", [
+    {"text": "after"}, {"position": (0.4, 0.3)}, {"color": "red"}, {"visible": False}, {"text": "two\nlines"},
+    {"text": ""}, {"position": (0.95, 0.98)}, {"position": (-0.2, -0.15)}, {"fontsize": 14}, {"rotation": 30}, {},
+], ids=str)  # fmt: skip
+def test_a_text_whose_pixels_are_kept_looks_as_one_that_is_drawn_anew(change, ratio):
+    figure, text = figure_with_a_text()
+    figure.png()
+    text.set(**change)
+    figure.scale(ratio)
+    first, kept = decode(figure.png()), decode(figure.png())
+    fresh, text = figure_with_a_text()
+    text.set(**change)
+    fresh.scale(ratio)
+    fresh.figure.canvas.draw()
+    text.axes.draw_artist(text)
+    anew = np.asarray(fresh.figure.canvas.buffer_rgba())[:, :, :3].astype(int)
+    assert np.array_equal(first, kept)
+    assert np.abs(kept - anew).max() <= 2  # of 255: where letters touch, they are laid over each other first
+
+
+def test_a_text_is_drawn_again_only_when_something_about_it_changes():
+    figure, text = figure_with_a_text()
+    drawn = []
+    draw = text.draw
+    text.draw = lambda renderer: (drawn.append(text.get_text()), draw(renderer))
+    for said in ("before", "before", "after", "after", "before"):
+        text.set_text(said)
+        figure.png()
+    assert drawn == ["before", "after", "before"]
+
+
+def test_a_figure_that_another_thread_draws_has_the_fonts_of_that_thread():
+    figure, _ = figure_with_a_text()
+    here, canvas, found = figure.png(), figure.figure.canvas, []
+    thread = threading.Thread(target=lambda: found.extend([figure.png(), figure.figure.canvas]))
+    thread.start()
+    thread.join()
+    assert found[0] == here == figure.png()
+    assert found[1] is not canvas
+    assert figure.figure.canvas not in (canvas, found[1])

@@ -11,7 +11,7 @@ from course_lib.bench import Figure
 from course_lib.bench.browser import Browser, Watch
 from course_lib.bench.panels import key, latencies, panel_notebook
 
-MOVES = 60
+MOVES = 60  # of which as many as there is room for go one way: a value that was there before can be kept
 
 
 class Drag(NamedTuple):
@@ -22,18 +22,18 @@ class Drag(NamedTuple):
     slider: str
     picture: str
     aim: str
-    steps: int = 4
+    steps: int = 60
 
 
 DRAGS = (
-    Drag("01 depth near 1,000", "gradients.panel(depth=1000)", "depth", "profile", "<= 150"),
-    Drag("01 depth near 10,000", "gradients.panel(depth=8000)", "depth", "profile", "<= 500"),
+    Drag("01 depth near 1,000", "gradients.panel(depth=1000)", "depth", "profile", "<= 150", 10),
+    Drag("01 depth near 10,000", "gradients.panel(depth=8000)", "depth", "profile", "<= 500", 10),
     Drag("02 shift", "normalization.panel()", "shift", "sets", "<= 200"),
     Drag("02 test size", "normalization.panel()", "n_test", "sets", "<= 200"),
     Drag("02 brightness", "normalization.batchnorm_panel()", "brightness", "modes", "<= 200"),
-    Drag("03 rotation", "augmentation.panel()", "rotate", "gallery", "<= 150"),
+    Drag("03 rotation", "augmentation.panel()", "rotate", "gallery", "<= 150", 36),
     Drag("04 face", "transfer.panel()", "face", "layers", "<= 150"),
-    Drag("05 weight", "multitask.panel()", "age_weight", "start", "<= 150"),
+    Drag("05 weight", "multitask.panel()", "age_weight", "start", "<= 150", 12),
     Drag("05 noise", "multitask.panel()", "noise", "start", "<= 150"),
     Drag("06 prior", "fairness.panel()", "woman_smiling", "faces", "<= 150"),
     Drag("06 noise", "fairness.panel()", "noise", "faces", "<= 150"),

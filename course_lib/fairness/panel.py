@@ -140,8 +140,7 @@ class FairnessPanel(LivePanel):
         self._forget_error()
         if self.result is not None:
             self.result = self.result.read(self.config())
-            for name in self.RUNS:
-                self._show(name, self.result)
+            self._show(self.RUNS, self.result)
 
     def _link(self, name: str) -> None:
         """Have the other priors follow the one that moved."""

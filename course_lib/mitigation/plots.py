@@ -101,17 +101,28 @@ class GroupsPlot:
 
     def update(self, result: Result, beside: Beside | None = None) -> bool:
         """Show the latest evaluation of ``result``, if it has one; nothing but the moving parts changes."""
-        if not result.evaluations:
-            table = pd.DataFrame(np.nan, index=range(14), columns=["accuracy", "low", "high"])
-            table["group"] = GROUPS * 7
-        else:
+        means = dict.fromkeys(GROUPS, np.full(7, np.nan))
+        if result.evaluations:
             table = result.groups()
-        by_group = {group: table[table["group"] == group] for group in GROUPS}
-        for group, rows in by_group.items():
-            self.dots[group].set_xdata(rows["accuracy"])
-            self.intervals[group].set_segments(horizontal(rows["low"], rows["high"]))
-        self.gaps.set_segments(horizontal(*(rows["accuracy"] for rows in by_group.values())))
+            of, numbers = table["group"].to_numpy(), table[["accuracy", "low", "high"]].to_numpy()
+            for group in GROUPS:
+                means[group], low, high = numbers[of == group].T
+                self.intervals[group].set_segments(horizontal(low, high))
+        else:
+            for intervals in self.intervals.values():
+                intervals.set_segments([])
+        for group, dots in self.dots.items():
+            dots.set_xdata(means[group])
+        self.gaps.set_segments(horizontal(*means.values()))
         return False
+
+
+NOTHING = np.full((3, 7), np.nan)
+
+
+def _numbers(table: pd.DataFrame) -> np.ndarray:
+    """Return the MMD of each variable, its low and its high end, [3, 7]."""
+    return table[["mmd", "low", "high"]].to_numpy().T
 
 
 def horizontal(left: Iterable[float], right: Iterable[float]) -> list[list[tuple[float, float]]]:
@@ -142,19 +153,20 @@ class MMDPlot:
 
     def update(self, result: Result, beside: Beside | None = None) -> bool:
         """Show the latest evaluation of ``result``, if it has one; return whether the axis has changed."""
-        nothing = pd.DataFrame({"mmd": np.zeros(7), "low": np.nan, "high": np.nan})
-        table = result.mmd() if result.evaluations else nothing
-        for variable, bar, width in zip(VARIABLES, self.bars, table["mmd"], strict=True):
+        mmd, low, high = _numbers(result.mmd()) if result.evaluations else (np.zeros(7), *NOTHING[1:])
+        for variable, bar, width in zip(VARIABLES, self.bars, mmd, strict=True):
             explicit = result.kind(variable) == "explicit"
-            bar.set(width=width, color=EXPLICIT if explicit else IMPLICIT, edgecolor="white")
+            bar.set_width(width)
+            bar.set_facecolor(EXPLICIT if explicit else IMPLICIT)
+            bar.set_edgecolor("white")  # of the hatch
             bar.set_hatch("////" if explicit else "")
-        self.intervals.set_segments(horizontal(table["low"], table["high"]))
-        stored = beside.mmd() if beside else nothing.assign(mmd=np.nan)
-        self.stored.set_xdata(stored["mmd"])
-        self.stored_range.set_segments(horizontal(stored["low"], stored["high"]))
+        self.intervals.set_segments(horizontal(low, high))
+        stored = _numbers(beside.mmd()) if beside else NOTHING
+        self.stored.set_xdata(stored[0])
+        self.stored_range.set_segments(horizontal(*stored[1:]))
         seeds = f"{len(beside.accuracies)} seed{'s' * (len(beside.accuracies) > 1)}" if beside else ""
         self.text.set_text(f"black: stored, MNIST, {seeds}" if beside else "")
-        left = min(-0.4, float(table["low"].min()))
+        left = min([-0.4, *low[np.isfinite(low)]])
         changed = self.ax.get_xlim() != (left, 1)
         self.ax.set_xlim(left, 1)
         return changed

@@ -35,13 +35,13 @@ class StrengthPicture(LiveFigure):
         rows = runs()
         rows = rows[(rows["told_as"] != "majority") & rows["explicit"].isin(("", SHAPE))]
         by_method = rows.groupby(["method", "strength"])["unbiased accuracy"].agg(["mean", "min", "max"])
-        self.lines = {method: part.droplevel("method") for method, part in by_method.groupby("method")}
+        self.lines = {m: part.reset_index("strength").to_numpy().T for m, part in by_method.groupby("method")}
         with mpl.rc_context(STYLE):
             ax = self.figure.add_axes((0.1, 0.16, 0.87, 0.72))
             ax.set(xlim=(0, 1.05), ylim=(0, 1), xlabel="bias strength", ylabel="unbiased accuracy")
             ax.set_title("all methods; lines: told the distractor shape, if anything")
-            for method, part in self.lines.items():
-                ax.plot(part.index, part["mean"], "-", color="black" if method == STANDARD else "#c0c0c0", lw=1.1)
+            for method, (strength, mean, _, _) in self.lines.items():
+                ax.plot(strength, mean, "-", color="black" if method == STANDARD else "#c0c0c0", lw=1.1)
             ax.axhline(0.1, color="black", lw=0.6, ls=":")
             ax.text(0.005, 0.115, "chance", fontsize=7.5, color=GREY)
             (self.line,) = ax.plot([], [], "-", lw=2.2, animated=True)
@@ -56,11 +56,11 @@ class StrengthPicture(LiveFigure):
         """Follow the setting; only moving parts change."""
         c = stored.config
         color, marker = LOOKS[c.method]
-        part = self.lines.get(c.method) if c.told in ("", SHAPE) else None  # the lines are of that only
-        part = next(iter(self.lines.values()))[:0] if part is None else part
-        self.line.set_data(part.index, part["mean"])
+        known = c.method in self.lines and c.told in ("", SHAPE)  # the lines are of that only
+        strength, mean, low, high = self.lines[c.method] if known else np.empty((4, 0))
+        self.line.set_data(strength, mean)
         self.line.set_color(color)
-        self.ranges.set_segments([[(x, low), (x, high)] for x, low, high in part[["min", "max"]].itertuples()])
+        self.ranges.set_segments(np.stack([strength, low, strength, high], 1).reshape(-1, 2, 2))
         self.ranges.set_color(color)
         self.dots.set_data([c.strength] * len(stored.accuracies), stored.accuracies)
         self.dots.set(color=color, marker=marker)

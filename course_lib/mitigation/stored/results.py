@@ -20,6 +20,7 @@ from course_lib.study.rows import read_table
 FOLDER = Path(__file__).parents[3] / "data" / "studies"
 TABLES = ("table1", "strength", "explicit_count")
 STANDARD = "StdM"
+NUMBERS = [*GROUPS, "mmd", *(f"IOSM {group}" for group in GROUPS)]
 KEY = ["method", "strength", "explicit", "told_as", "seed"]  # what tells the runs of one setting apart
 
 
@@ -107,7 +108,12 @@ class StoredConfig(Config):
 
 def settings() -> dict[str, list]:
     """Return the strengths and the methods that there are stored runs of. Taught in: notebook 07."""
-    rows = _read(_shipped())
+    return {name: list(values) for name, values in _settings(_shipped()).items()}
+
+
+@lru_cache(maxsize=2)  # every move of a slider asks
+def _settings(paths: tuple[Path, ...]) -> dict[str, list]:
+    rows = _read(paths)
     return {"strength": sorted(rows["strength"].unique().tolist()), "method": list(rows["method"].unique())}
 
 
@@ -183,13 +189,21 @@ class Stored:
     @cached_property
     def _spreads(self) -> dict[str, pd.DataFrame]:
         """Mean, lowest and highest of each number over seeds, a row for each variable; kept for the next picture."""
-        numbers = [*GROUPS, "mmd", *(f"IOSM {group}" for group in GROUPS)]
-        found = self.table.groupby("variable", sort=False)[numbers].agg(["mean", "min", "max"])
-        found = found.reindex(list(VARIABLES)).rename(columns={"min": "low", "max": "high"})
-        spreads = {name: found[name].rename_axis("variable").reset_index() for name in numbers}
+        all_settings, setting = _spreads(), (self.config.method, self.config.strength, self.config.told)
+        found = all_settings.loc[setting] if setting in all_settings.index else all_settings[:0].droplevel([0, 1, 2])
+        found = found.reindex(list(VARIABLES))
+        spreads = {name: found[name].reset_index() for name in NUMBERS}
         groups = pd.concat(spreads[group].assign(group=group) for group in GROUPS)
         named = {"groups": groups.rename(columns={"mean": "accuracy"})}
         return spreads | named | {"mmd": spreads["mmd"].rename(columns={"mean": "mmd"})}
+
+
+@lru_cache(maxsize=1)
+def _spreads() -> pd.DataFrame:
+    """Mean, low and high of each of `NUMBERS` over seeds, for each setting and variable: a slider finds them there."""
+    long = _tidy()
+    setting = long[long["told_as"] != "majority"].groupby(["method", "strength", "explicit", "variable"])
+    return setting[NUMBERS].agg(["mean", "min", "max"]).rename(columns={"min": "low", "max": "high"})
 
 
 @lru_cache(maxsize=1)

@@ -90,6 +90,5 @@ def test_a_picture_follows_its_slider(lab, source, picture, slider):
     lab.until(FINISHED, 30)
     watch = Watch(lab, f"course-{slider}", f"course-{picture}")
     key = "ArrowLeft" if slider == "bound" else "ArrowRight"
-    times = sorted(watch.move(key) for _ in range(21))
-    print(slider, times[10], times[-1])
-    assert times[10] < 400  # a generous bound: the aim is 150, see course_lib.bench.drags
+    for _ in range(21):
+        watch.move(key)  # raises if no new picture comes; how long it takes is what `bench drags` measures

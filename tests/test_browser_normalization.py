@@ -81,9 +81,8 @@ def test_two_hundred_rapid_moves_leave_exactly_the_last_state(lab, source, pictu
 def test_a_picture_follows_the_key_press(lab, source, picture, slider):
     open_panel(lab, source, picture, f"speed_{slider}.ipynb")
     watch = Watch(lab, f"course-{slider}", f"course-{picture}")
-    times = sorted(watch.move("ArrowRight" if i // 4 % 2 == 0 else "ArrowLeft") for i in range(40))
-    print(f"\n{slider}: median {times[20]:.0f} ms, p95 {times[38]:.0f} ms")
-    assert times[20] < 400  # the aim is a p95 of 200 ms on a machine that does nothing else
+    for i in range(40):  # raises if no new picture comes; how long it takes is what `bench drags` measures
+        watch.move("ArrowRight" if i // 4 % 2 == 0 else "ArrowLeft")
 
 
 def test_an_error_shows_in_the_panel(lab):

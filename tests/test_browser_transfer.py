@@ -88,6 +88,5 @@ def test_two_hundred_rapid_moves_leave_exactly_the_last_state_and_nothing_jumps(
 
 def test_the_layers_follow_the_slider(panel):
     watch = Watch(panel, "course-face", "course-layers")
-    times = sorted(watch.move("ArrowRight") for _ in range(21))
-    print("face", times[10], times[-1])
-    assert times[10] < 400  # a generous bound: the aim is 150, see course_lib.bench.drags
+    for _ in range(21):
+        watch.move("ArrowRight")  # raises if no new picture comes; how long it takes is what `bench drags` measures

@@ -170,5 +170,5 @@ class Watch:
         page = self.browser.page
         before = page.evaluate("() => window.moves.length")
         self.slider.press(key)
-        self.browser.until(f"() => window.moves.length > {before}", 10)
+        self.browser.until(f"() => window.moves.length > {before}", 30)
         return page.evaluate("() => window.moves.at(-1)")

@@ -34,8 +34,10 @@ class LookPanel(LivePanel):
             super().moved(control)
         elif not self._quiet:
             self._forget_error()
-            self.preview()
-            self.quietly({self.named: self._name()})
+            try:
+                self.preview()
+            finally:
+                self.quietly({self.named: self._name()})
 
     def preview(self) -> None:
         super().preview()

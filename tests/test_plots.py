@@ -467,11 +467,11 @@ def test_pixels_are_drawn_as_imshow_draws_them(scale):
     assert np.array_equal(*shown)
 
 
-def figure_with_a_text(**options):
+def figure_with_a_text():
     figure = new_figure(3, 1.5)
     ax = figure.add_axes((0.1, 0.1, 0.8, 0.8))
     ax.set_yscale("log")  # whose ticks are formulas, with fonts of their own
-    return LiveFigure(figure), ax.text(0.2, 0.5, "before", animated=True, **options)
+    return LiveFigure(figure), ax.text(0.2, 0.5, "before", animated=True)
 
 
 @pytest.mark.parametrize("ratio", [1.0, 2.0])

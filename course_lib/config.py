@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, Self
 
@@ -26,6 +26,18 @@ class Config:
         if not isinstance(config, cls | None):
             raise CourseError(f"This takes a {cls.__name__} or settings by name; it was given {config!r}.")
         return cls.of(**(config.values() if config else {}) | changes)
+
+    @classmethod
+    def each_of(cls, settings: Iterable[Self | Mapping[str, object]]) -> list[Self]:
+        """Return a config for each of ``settings``, which are configs or what to change of the defaults by name."""
+        several = []
+        for one in settings:
+            if not isinstance(one, cls | Mapping):
+                raise CourseError(f'Each run needs its settings, such as {{"seed": 1}}, or none: {{}}; it was {one!r}.')
+            several.append(one if isinstance(one, cls) else cls.of(**one))
+        if not several:
+            raise CourseError('There is nothing to run: give settings for each run, such as {}, {"seed": 1}.')
+        return several
 
     @classmethod
     def names(cls) -> list[str]:

@@ -153,7 +153,7 @@ class LivePanel(Panel):
             super().start(delay)
 
     def work(self) -> Iterator[None]:
-        drawn, begun = 0.0, 0
+        drawn, begun = time.monotonic(), 0  # nothing to draw yet: it would only make the first point wait
         for result in self.stream(self.config()):
             if result.finished or self.begun(result) > begun or time.monotonic() - drawn > EVERY:
                 self._draw(result)

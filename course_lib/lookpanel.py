@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from course_lib.config import Config
 from course_lib.livepanel import LivePanel, Partial
-from course_lib.training import finish_run
+from course_lib.runs import finish_run
 
 if TYPE_CHECKING:
     import ipywidgets as widgets

@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg, get_hinting_flag
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -103,6 +103,24 @@ class Pixels(Artist):
         renderer.draw_image(renderer.new_gc(), left, low, drawn)
 
 
+class Page(RendererAgg):
+    """A page for single texts, on which a line is drawn as a whole: matplotlib 3.11 lays letter by letter, in Python.
+
+    Letters stand on whole pixels, as they did before 3.11.
+    """
+
+    def draw_text(self, gc, x, y, s, prop, angle, ismath=False, mtext=None) -> None:
+        font = self._prepare_font(prop)
+        if ismath or angle or not hasattr(font, "draw_glyphs_to_bitmap"):
+            super().draw_text(gc, x, y, s, prop, angle, ismath, mtext)
+            return
+        font.set_text(s, 0, flags=get_hinting_flag())
+        font.draw_glyphs_to_bitmap(antialiased=gc.get_antialiased())
+        left, low = (offset / 64 for offset in font.get_bitmap_offset())
+        low += font.get_descent() / 64
+        self._renderer.draw_text_image(font.get_image(), round(x + left), round(y + low) + 1, 0, gc)
+
+
 class Words:
     """An animated text whose pixels are kept while it says the same in the same place: letters are slow to draw."""
 
@@ -110,23 +128,23 @@ class Words:
         self.text = text
         self.drawn: tuple | None = None  # where it stands, how large the page is; from where the pixels are to show
 
-    def draw(self, renderer: RendererAgg) -> None:
-        """Draw the text as it is now."""
+    def draw(self, renderer: RendererAgg, blank: Page) -> None:
+        """Draw the text as it is now; ``blank`` is a page of the same size to draw it on alone."""
         text = self.text
         if not text.get_visible() or not text.get_text():
             return
         x, y = text.get_transform().transform(text.get_unitless_position())
         page = (x, y, renderer.width, renderer.height, renderer.dpi)
         if text.stale or self.drawn is None or self.drawn[0] != page:
-            self.drawn = page, *self._pixels(renderer)
+            self.drawn = page, *self._pixels(blank)
         _, left, low, pixels = self.drawn
         renderer.draw_image(renderer.new_gc(), left, low, pixels)
 
-    def _pixels(self, renderer: RendererAgg) -> tuple[int, int, np.ndarray]:
-        blank = RendererAgg(renderer.width, renderer.height, renderer.dpi)
+    def _pixels(self, blank: Page) -> tuple[int, int, np.ndarray]:
+        blank.clear()
         self.text.draw(blank)
         pixels = np.asarray(blank.buffer_rgba())[::-1]  # Agg begins at the bottom
-        box = self.text.get_window_extent(renderer).padded(3)  # some letters reach out of their box
+        box = self.text.get_window_extent(blank).padded(3)  # some letters reach out of their box
         left, low = max(0, int(box.x0)), max(0, int(box.y0))
         return left, low, pixels[low : int(box.y1) + 1, left : int(box.x1) + 1].copy()
 
@@ -142,6 +160,7 @@ class LiveFigure:
     def __init__(self, figure: Figure):
         self.figure = figure
         self._background = None
+        self._blank: Page | None = None  # kept: it knows how large the words are that it has drawn before
         self._words: dict[Text, Words] = {}
         self._thread = threading.get_ident()
 
@@ -165,11 +184,13 @@ class LiveFigure:
             if self._background is None:
                 canvas.draw()  # leaves the animated artists out
                 self._background = canvas.copy_from_bbox(self.figure.bbox)
+                page = canvas.get_renderer()
+                self._blank = Page(page.width, page.height, page.dpi)
             canvas.restore_region(self._background)
             for ax in self.figure.axes:
                 for artist in sorted(ax.get_children(), key=lambda artist: artist.zorder):
                     if artist.get_animated() and isinstance(artist, Text):
-                        self._words.setdefault(artist, Words(artist)).draw(canvas.get_renderer())
+                        self._words.setdefault(artist, Words(artist)).draw(canvas.get_renderer(), self._blank)
                     elif artist.get_animated():
                         ax.draw_artist(artist)
             return encode_png(np.asarray(canvas.buffer_rgba())[:, :, :3])  # all of it is opaque

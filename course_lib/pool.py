@@ -12,6 +12,7 @@ from typing import Any
 
 from course_lib import __version__
 from course_lib.errors import CourseError
+from course_lib.parallel import one_by_one
 
 AHEAD = 4  # pieces of work that wait for each worker: memory does not grow with how many there are
 
@@ -26,7 +27,7 @@ class Local:
     def __init__(self, jobs: int):
         self.ahead = AHEAD * jobs
         context = multiprocessing.get_context("spawn")  # a fork would carry over what torch has started
-        self.pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_ctrl_c_to_the_main_process)
+        self.pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin_worker)
 
     def __enter__(self) -> Local:
         return self
@@ -113,5 +114,7 @@ def _version() -> str:
     return __version__
 
 
-def _leave_ctrl_c_to_the_main_process() -> None:
+def _begin_worker() -> None:
+    one_by_one()  # the other cores have work of their own
+    # Ctrl-C is left to the main process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

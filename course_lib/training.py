@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from course_lib.errors import CourseError, require_integer, require_number
+from course_lib.parallel import at_once, cores
 
 # Chosen, not left to torch: networks this small gain little from a second thread, and on a busy machine
 # two threads that wait for each other are several times slower than one.
@@ -105,29 +105,6 @@ class Progress:
 Evaluate = Callable[[nn.Module, Progress], Generator[None, None, Any]]
 
 
-class RunSoFar:
-    """How far a run is: the base of the lessons' results.
-
-    A subclass has ``steps``, of the whole run, ``losses``, one for each step done, and ``evaluations``, each with
-    its ``step``.
-    """
-
-    @property
-    def step(self) -> int:
-        """How many steps are done."""
-        return len(self.losses)
-
-    @property
-    def loss(self) -> float:
-        """The loss of the latest step."""
-        return self.losses[-1] if self.losses else float("nan")
-
-    @property
-    def finished(self) -> bool:
-        """Whether the evaluation after the last step is done."""
-        return bool(self.evaluations) and self.evaluations[-1].step == self.steps
-
-
 def fit(
     objective: Objective,
     *,
@@ -215,13 +192,18 @@ def predict(network: nn.Module, images: Images, n: int) -> Generator[None, None,
 def outputs(network: nn.Module, images: Images, n: int) -> Generator[None, None, Tensor]:
     """Generator that returns what the network says, float [n, ...], of the first ``n`` images.
 
-    It pauses (yields) after each chunk, small enough to take some 15 ms on a laptop. The network should
-    be in eval mode.
+    It pauses (yields) after a chunk for each core, small enough to take some 15 ms on a laptop. The network
+    should be in eval mode.
     """
-    said = []
-    for start in range(0, n, CHUNK):
+
+    def say(start: int) -> Tensor:
         with torch.inference_mode():
-            said.append(network(inputs(images, slice(start, min(start + CHUNK, n)))))
+            return network(inputs(images, slice(start, min(start + CHUNK, n))))
+
+    said: list[Tensor] = []
+    starts = range(0, n, CHUNK)
+    while len(said) < len(starts):
+        said += at_once([partial(say, start) for start in starts[len(said) : len(said) + cores()]])
         yield
     return torch.cat(said)
 
@@ -233,50 +215,6 @@ def require_device(device: str) -> str:
     except (RuntimeError, AssertionError, TypeError) as error:
         raise CourseError(f"device must be one that this torch can use, such as 'cpu'; it was {device!r}.") from error
     return device
-
-
-def finish(work: Generator[Any, None, Any]) -> Any:
-    """Run a generator to its end and return what it returns."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as done:
-            return done.value
-
-
-def finish_with_bar(work: Generator[Any, None, Any], text: str) -> Any:
-    """Run a generator that yields what `progress_bar` takes, draw the bar, and return what it returns."""
-    result = []
-
-    def passing() -> Iterator[Any]:
-        result.append((yield from work))
-
-    for _ in progress_bar(passing(), text):
-        pass
-    return result[0]
-
-
-def finish_run(results: Iterator[Any], text: str | None) -> Any:
-    """Take the growing results of a run to the last one and return it; draw a bar named ``text``, if there is one.
-
-    There is no bar for a run that was done before, whose first result is the finished one.
-    """
-    result = next(results)
-    if text and not result.finished:
-        results = progress_bar(results, text)
-    for result in results:  # noqa: B007 - the last one counts
-        pass
-    return result
-
-
-def progress_bar(progress: Iterable[Any], text: str) -> Iterator[Any]:
-    """Pass on things that know their ``step``, ``steps`` and ``loss``, and draw a progress bar of them."""
-    with tqdm(desc=text, leave=False, file=sys.stdout, mininterval=0.5, unit="step") as bar:
-        for item in progress:
-            bar.total = item.steps
-            bar.set_postfix(loss=f"{item.loss:.3g}", refresh=False)
-            bar.update(item.step - bar.n)
-            yield item
 
 
 def warm_up() -> None:

@@ -16,7 +16,8 @@ from course_lib.errors import CourseError
 from course_lib.mitigation import Config, stream
 from course_lib.mitigation import experiment as lab
 from course_lib.randomness import MAX_SEED
-from course_lib.training import Progress, finish
+from course_lib.runs import finish
+from course_lib.training import Progress
 
 NAMES = list(VARIABLES)
 TINY = {"n_train": 200, "n_test": 600, "epochs": 1, "cell": 8}

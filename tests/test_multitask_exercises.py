@@ -16,7 +16,7 @@ from course_lib.grading import book, harness
 from course_lib.multitask import TASKS, Uncertainty, cosines, gradients, task_losses, trials
 from course_lib.multitask.losses import SPEED
 from course_lib.randomness import generator
-from course_lib.training import finish
+from course_lib.runs import finish
 
 NUMBERS = trials.Small.NUMBERS
 

@@ -258,7 +258,10 @@ def test_the_summed_loss_is_the_weighted_sum():
     losses = task_losses(objective.network[TOGETHER](batch.x), batch.y)
     total = objective.summed(losses, torch.ones(4, dtype=torch.bool))
     torch.testing.assert_close(total, losses[0] + 0.5 * losses[1] + 2 * losses[2])  # coin is no task of this run
-    torch.testing.assert_close(objective.loss(batch), total)
+    assert objective.learn(TOGETHER, batch) == pytest.approx(total.item())
+    parameters = [*objective.network.parameters()]
+    for mine, expected in zip(parameters, torch.autograd.grad(total, parameters, allow_unused=True), strict=True):
+        torch.testing.assert_close(mine.grad, expected)
 
 
 def test_the_table_is_counted_from_what_was_said(short):

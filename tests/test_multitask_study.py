@@ -13,8 +13,8 @@ from course_lib import multitask as multitask_lesson
 from course_lib import study
 from course_lib.multitask import Config, run
 from course_lib.plotting import new_figure
+from course_lib.runs import finish
 from course_lib.study import multitask
-from course_lib.training import finish
 
 
 def test_rows_of_a_seed_differ_in_the_tasks_alone():

@@ -11,8 +11,9 @@ import pytest
 from course_lib import cli, environment, study
 from course_lib.environment import ROOT
 from course_lib.errors import CourseError
+from course_lib.runs import finish
 from course_lib.study import Order, augmentation, engine, record
-from course_lib.training import Progress, finish
+from course_lib.training import Progress
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from course_lib.data.biased_mnist import OWN, VARIABLES
 from course_lib.errors import CourseError
 from course_lib.fairness.methods import METHODS as FAIR
 from course_lib.mitigation.methods import METHODS
+from course_lib.runs import finish
 from course_lib.study import Order, four_groups
 from course_lib.study import biased_mnist as grids
-from course_lib.training import finish
 
 NAMES = list(VARIABLES)
 

@@ -11,19 +11,10 @@ from torch import nn
 
 from course_lib.errors import CourseError
 from course_lib.networks import NETWORKS, Laptop, build, initialise, make_network
+from course_lib.parallel import cores
 from course_lib.randomness import generator
-from course_lib.training import (
-    CHUNK,
-    Objective,
-    Progress,
-    TrainingSet,
-    finish,
-    fit,
-    inputs,
-    predict,
-    progress_bar,
-    require_device,
-)
+from course_lib.runs import finish
+from course_lib.training import CHUNK, Objective, TrainingSet, fit, inputs, predict, require_device
 
 
 def pixels(n=100, size=16, seed=0):
@@ -287,7 +278,7 @@ def test_a_batch_holds_pixels_in_zero_to_one_and_what_belongs_to_them():
 
 
 @pytest.mark.parametrize("n", [1, CHUNK, 2 * CHUNK + 30])
-def test_predict_pauses_after_each_chunk_and_equals_a_plain_forward(n):
+def test_predict_pauses_after_a_chunk_for_each_core_and_equals_a_plain_forward(n):
     images = pixels(3 * CHUNK)
     network = make_network("laptop", generator(0, "network")).eval()
     before = copy.deepcopy(network.state_dict())
@@ -301,22 +292,13 @@ def test_predict_pauses_after_each_chunk_and_equals_a_plain_forward(n):
         except StopIteration as done:
             predicted = done.value
             break
-    assert pauses == math.ceil(n / CHUNK)
+    assert pauses == math.ceil(math.ceil(n / CHUNK) / cores())
     with torch.no_grad():
         expected = network(images[:n].float() / 255).argmax(1)
     assert torch.equal(predicted, expected)
     assert predicted.dtype == torch.int64
     assert torch.equal(finish(predict(network, lambda index: images[index], n)), expected)
     assert all(torch.equal(before[k], v) for k, v in network.state_dict().items())
-
-
-def test_a_progress_bar_passes_everything_on_and_leaves_nothing(capsys):
-    steps = [Progress(i, 5, 1.0 / i) for i in (1, 2, 2, 3, 4, 5)]
-    assert list(progress_bar(iter(steps), "StdM")) == steps
-    captured = capsys.readouterr()
-    assert "StdM" in captured.out
-    assert captured.err == ""
-    assert captured.out.rstrip(" ").endswith("\r")
 
 
 def test_inputs_takes_slices_and_indices():

@@ -22,7 +22,8 @@ from course_lib.grading.plain import encode
 from course_lib.grading.sandbox import Sandbox
 from course_lib.lab import NOTEBOOKS, find_lesson
 from course_lib.randomness import derive_seed, generator
-from course_lib.training import TrainingSet, finish, fit
+from course_lib.runs import finish
+from course_lib.training import TrainingSet, fit
 from course_lib.transfer import FaceNet, held_out, labelled, load_trunk, trials
 from course_lib.transfer.experiment import LOSSES
 from course_lib.transfer.network import Kept

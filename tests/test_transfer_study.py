@@ -2,8 +2,8 @@
 
 import pytest
 
+from course_lib.runs import finish
 from course_lib.study import find, transfer
-from course_lib.training import finish
 from course_lib.transfer import REGIMES, Config, run
 
 

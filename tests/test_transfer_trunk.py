@@ -9,7 +9,8 @@ import torch
 
 from course_lib.data import faces
 from course_lib.errors import CourseError
-from course_lib.training import Batch, finish
+from course_lib.runs import finish
+from course_lib.training import Batch
 from course_lib.transfer import FaceNet, held_out, labelled, load_trunk, pretrain, trunk
 from course_lib.transfer.pretrain import ASKED, YES_NO, source_labels
 

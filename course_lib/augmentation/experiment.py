@@ -13,7 +13,8 @@ from course_lib.augmentation.config import Config
 from course_lib.augmentation.result import ARMS, Evaluation, Result
 from course_lib.data import digits
 from course_lib.randomness import generator
-from course_lib.training import Progress, TrainingSet, finish_run, fit, predict, warm_up
+from course_lib.runs import finish_run
+from course_lib.training import Progress, TrainingSet, fit, predict, warm_up
 
 
 def run(config: Config | None = None, *, progress: bool = True, **changes: object) -> Result:

@@ -14,7 +14,7 @@ from course_lib.errors import CourseError
 from course_lib.grading import book
 from course_lib.grading.exercise import Exercise
 from course_lib.randomness import derive_seed
-from course_lib.training import finish
+from course_lib.runs import finish
 
 RUNS = 25  # seeds, each trained with every right and every wrong answer
 

@@ -6,9 +6,9 @@ the ``plot_`` functions do the same without them.
 
 from course_lib.fairness.config import Config
 from course_lib.fairness.criteria import CRITERIA, criteria, group_rates
-from course_lib.fairness.experiment import run, stream
+from course_lib.fairness.experiment import run, run_each, stream
 from course_lib.fairness.interview.config import InterviewConfig
-from course_lib.fairness.interview.experiment import recruiters_scores, score_faces, train_scorer
+from course_lib.fairness.interview.experiment import recruiters_scores, score_faces, train_scorer, train_scorer_each
 from course_lib.fairness.interview.panel import interview_panel
 from course_lib.fairness.interview.plots import plot_score_gaps, plot_shifts
 from course_lib.fairness.methods import METHODS
@@ -16,7 +16,7 @@ from course_lib.fairness.panel import panel
 from course_lib.fairness.pictures import held_out_faces, photograph
 from course_lib.fairness.plots import plot_criteria, plot_groups
 from course_lib.fairness.regression.config import AgeConfig
-from course_lib.fairness.regression.experiment import sample_workers, train_ages
+from course_lib.fairness.regression.experiment import sample_workers, train_ages, train_ages_each
 from course_lib.fairness.regression.panel import regression_panel
 from course_lib.fairness.regression.plots import plot_repair
 from course_lib.fairness.regression.repair import parity_distance, wasserstein_repair
@@ -53,11 +53,14 @@ __all__ = [
     "regression_panel",
     "roc_curve",
     "run",
+    "run_each",
     "sample_workers",
     "score_faces",
     "stream",
     "three_seeds",
     "train_ages",
+    "train_ages_each",
     "train_scorer",
+    "train_scorer_each",
     "wasserstein_repair",
 ]

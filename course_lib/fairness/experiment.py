@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 
 import torch
@@ -16,7 +16,8 @@ from course_lib.fairness.result import Evaluation, Result
 from course_lib.mitigation.methods import Method
 from course_lib.networks import Laptop, build
 from course_lib.randomness import generator
-from course_lib.training import Progress, finish_run, fit, outputs, warm_up
+from course_lib.runs import finish_each, finish_run
+from course_lib.training import Progress, fit, outputs, warm_up
 
 QUICK = 400  # test faces that an evaluation on the way looks at; the last one looks at all
 KEPT = 64
@@ -31,6 +32,14 @@ def run(config: Config | None = None, *, progress: bool = True, **changes: objec
     """
     config = Config.made_of(config, changes)
     return finish_run(stream(config), config.method if progress else None)
+
+
+def run_each(*settings: Config | Mapping[str, object], progress: bool = True) -> list[Result]:
+    """Do several runs side by side, on a core each, e.g. ``run_each({}, {"method": "UpWt"})``; see `run`.
+
+    Give a `Config` for each, or what to change of the defaults. Taught in: notebook 06.
+    """
+    return finish_each(map(stream, Config.each_of(settings)), "training" if progress else None)
 
 
 def cached(config: Config) -> Result | None:
@@ -62,7 +71,7 @@ def stream(config: Config) -> Iterator[Result]:
         result = Result(config, p.steps, tuple(losses), evaluations, network)
         yield result
     while len(_finished) >= KEPT:
-        del _finished[next(iter(_finished))]
+        _finished.pop(next(iter(_finished)), None)  # another run may have been quicker
     _finished[config.trained(), method] = result
 
 

@@ -15,7 +15,7 @@ from course_lib.data.faces import GENDERS, GROUPS
 from course_lib.fairness.config import Config
 from course_lib.fairness.criteria import criteria, group_rates
 from course_lib.fairness.pictures import held_out_faces
-from course_lib.training import RunSoFar
+from course_lib.runs import RunSoFar
 
 
 @dataclass(frozen=True, eq=False)

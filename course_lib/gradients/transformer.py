@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from course_lib.gradients.config import TransformerConfig
 from course_lib.networks import build
 from course_lib.randomness import generator
-from course_lib.training import Batch, Objective, fit, progress_bar
+from course_lib.runs import progress_bar
+from course_lib.training import Batch, Objective, fit
 
 HEADS, DIGITS = 4, 10
 LOWEST, HIGHEST, BINS = -14, 2, 32  # of the histogram of log10 |gradient|; two bins for each power of ten

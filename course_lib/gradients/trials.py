@@ -13,7 +13,8 @@ from course_lib.errors import CourseError
 from course_lib.grading.sheet import require_decimals
 from course_lib.networks import build
 from course_lib.randomness import generator
-from course_lib.training import Objective, Progress, TrainingSet, finish, fit, inputs, predict
+from course_lib.runs import finish
+from course_lib.training import Objective, Progress, TrainingSet, fit, inputs, predict
 
 DEPTH, WIDTH = 30, 128
 EPOCHS, BATCH_SIZE, LR = 9, 32, 3e-4

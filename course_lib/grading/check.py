@@ -121,7 +121,7 @@ def _stop(thread: threading.Thread) -> None:
 
 def _try(sheet: Sheet, function: Callable, seeds: Sequence[int]) -> Verdict:
     """Train with a student's function on these seeds, and return the verdict."""
-    from course_lib.training import finish_with_bar
+    from course_lib.runs import finish_with_bar
 
     verdict = functools.partial(Verdict, sheet.id, sheet.title, maximum=sheet.points)
     print("Training with your function ...", flush=True)

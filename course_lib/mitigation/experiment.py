@@ -18,7 +18,8 @@ from course_lib.mitigation.methods import METHODS, Method
 from course_lib.mitigation.result import Evaluation, Result
 from course_lib.networks import make_network
 from course_lib.randomness import generator
-from course_lib.training import Images, Progress, TrainingSet, finish_run, fit, predict, warm_up
+from course_lib.runs import finish_run
+from course_lib.training import Images, Progress, TrainingSet, fit, predict, warm_up
 
 QUICK = 500  # test images that an evaluation on the way looks at; the last one looks at all
 MAX_KEPT = 2**27  # bytes of images kept in memory; larger sets are drawn batch by batch
@@ -77,7 +78,7 @@ def stream(config: Config, method: type[Method] | None = None) -> Iterator[Resul
         return
     _finished[_key(config)] = result
     while len(_finished) > 64:
-        del _finished[next(iter(_finished))]
+        _finished.pop(next(iter(_finished)), None)  # another run may have been quicker
 
 
 def prepare(config: Config) -> Iterator[None]:

@@ -10,7 +10,7 @@ import pandas as pd
 from course_lib import metrics
 from course_lib.data.biased_mnist import VARIABLES
 from course_lib.mitigation.config import Config
-from course_lib.training import RunSoFar
+from course_lib.runs import RunSoFar
 
 GROUPS = ("majority", "minority")
 

@@ -4,7 +4,7 @@
 """
 
 from course_lib.multitask.config import TASKS, Config
-from course_lib.multitask.experiment import run, stream
+from course_lib.multitask.experiment import run, run_each, stream
 from course_lib.multitask.losses import Uncertainty, cosines, gradients, task_losses
 from course_lib.multitask.network import SharedTrunk, make_network
 from course_lib.multitask.objective import Probe, start
@@ -16,6 +16,6 @@ from course_lib.multitask.stored import gains, plot_study, study, summarise
 
 __all__ = [
     "TASKS", "Config", "Probe", "Result", "SharedTrunk", "Uncertainty", "cosines", "gains", "gradients", "has_label",
-    "held_out", "make_network", "panel", "plot_cosines", "plot_study", "plot_task", "run", "start", "stream", "study",
-    "summarise", "task_losses", "training_set",
+    "held_out", "make_network", "panel", "plot_cosines", "plot_study", "plot_task", "run", "run_each", "start",
+    "stream", "study", "summarise", "task_losses", "training_set",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 
 from torch import Tensor, nn
 
@@ -13,7 +13,8 @@ from course_lib.multitask.objective import Together, make_networks
 from course_lib.multitask.pictures import TESTED, held_out, training_set
 from course_lib.multitask.result import Evaluation, Result
 from course_lib.randomness import generator
-from course_lib.training import Progress, finish_run, fit, outputs, warm_up
+from course_lib.runs import finish_each, finish_run
+from course_lib.training import Progress, fit, outputs, warm_up
 
 QUICK = 400  # test faces that an evaluation on the way looks at; the last one looks at all
 PROBES = 25  # in a run, about
@@ -29,6 +30,14 @@ def run(config: Config | None = None, *, progress: bool = True, **changes: objec
     """
     config = Config.made_of(config, changes)
     return finish_run(stream(config), "training" if progress else None)
+
+
+def run_each(*settings: Config | Mapping[str, object], progress: bool = True) -> list[Result]:
+    """Do several runs side by side, on a core each, e.g. ``run_each({}, {"unit": "years"})``; see `run`.
+
+    Give a `Config` for each, or what to change of the defaults. Taught in: notebook 05.
+    """
+    return finish_each(map(stream, Config.each_of(settings)), "training" if progress else None)
 
 
 def cached(config: Config) -> Result | None:
@@ -58,7 +67,7 @@ def stream(config: Config) -> Iterator[Result]:
         result = Result(config, p.steps, tuple(objective.losses), evaluations, probes)
         yield result
     while len(_finished) >= KEPT:
-        del _finished[next(iter(_finished))]
+        _finished.pop(next(iter(_finished)), None)  # another run may have been quicker
     _finished[config] = result
     references.keep(config, {task: tuple(e.said[task] for e in evaluations) for task in config.compared()})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from course_lib.multitask.config import TASKS
 from course_lib.multitask.pictures import AGE
+from course_lib.parallel import at_once
 
 SPEED = 30.0  # how many times faster than a weight of the network the learned s may move
 
@@ -62,11 +64,12 @@ class Uncertainty(nn.Module):
 def gradients(losses: Iterable[Tensor], parameters: Iterable[Tensor]) -> Tensor:
     """Return the gradient of each of T losses in all parameters, flat: float [T, P]."""
     parameters = list(parameters)
-    rows = [
-        torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True, materialize_grads=True)
-        for loss in losses
-    ]
-    return torch.stack([torch.cat([part.flatten() for part in row]) for row in rows])
+
+    def row(loss: Tensor) -> Tensor:
+        parts = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True, materialize_grads=True)
+        return torch.cat([part.flatten() for part in parts])
+
+    return torch.stack(at_once([partial(row, loss) for loss in losses]))
 
 
 def cosines(gradient: Tensor) -> Tensor:

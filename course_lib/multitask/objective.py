@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from course_lib.multitask.config import TASKS, Config
 from course_lib.multitask.losses import Uncertainty, cosines, gradients, task_losses
 from course_lib.multitask.network import SharedTrunk, make_network
 from course_lib.multitask.pictures import first_faces, targets
+from course_lib.parallel import at_once
 from course_lib.training import Batch, Objective, TrainingSet, inputs
 
 TOGETHER = "together"
@@ -51,8 +52,8 @@ def _shares(parts: Tensor) -> Tensor:
 class Together(Objective):
     """Minimises the summed loss of one network, and the loss of each task in a network of its own.
 
-    The networks share no weight, so that the sum over all of them has for each the gradient of its own loss, and
-    Adam treats every number alone: each network learns exactly as it would without the others.
+    The networks share no weight, and Adam treats every number alone: each learns exactly as it would without the
+    others, and several at once.
     """
 
     def __init__(self, network: nn.ModuleDict, data: TrainingSet, generator: torch.Generator, config: Config):
@@ -65,15 +66,22 @@ class Together(Objective):
             self.modules.append(self.uncertainty)
         self.losses: list[tuple[float, ...]] = []  # of each step and task, on the shared trunk
 
-    def loss(self, batch: Batch) -> Tensor:
-        losses = task_losses(self.network[TOGETHER](batch.x), batch.y)
-        self.losses.append(tuple(losses[self.columns].tolist()))
-        alone = [
-            task_losses(self.network[task](batch.x), batch.y)[TASKS.index(task)]
-            for task in self.network
-            if task != TOGETHER
-        ]
-        return self.summed(losses, ~batch.y.isnan().all(0)) + sum(alone)
+    def step(self, batch: Batch, optimizer: torch.optim.Optimizer) -> float:
+        optimizer.zero_grad()
+        losses = at_once([partial(self.learn, arm, batch) for arm in self.network])
+        optimizer.step()
+        return sum(losses)
+
+    def learn(self, arm: str, batch: Batch) -> float:
+        """Put the gradient of one network's loss into its parameters; return the loss."""
+        losses = task_losses(self.network[arm](batch.x), batch.y)
+        if arm == TOGETHER:
+            self.losses.append(tuple(losses[self.columns].tolist()))
+            loss = self.summed(losses, ~batch.y.isnan().all(0))
+        else:
+            loss = losses[TASKS.index(arm)]
+        loss.backward()
+        return loss.item()
 
     def summed(self, losses: Tensor, present: Tensor) -> Tensor:
         """Return the one loss that the shared trunk minimises, of the tasks' losses float [4]."""
@@ -124,4 +132,10 @@ def heard(config: Config, weights: Tensor) -> Tensor:
 @lru_cache(maxsize=32)
 def _first_pulls(config: Config) -> Probe:
     """Return the pulls before the first step, kept: what a slider of weights or labels moves needs no gradient."""
-    return pulls(make_network(config), config, torch.ones(len(config.tasks)))
+    return pulls(_first_network(config.channels, config.seed), config, torch.ones(len(config.tasks)))
+
+
+@lru_cache(maxsize=4)
+def _first_network(channels: int, seed: int) -> SharedTrunk:
+    """Return the network before its first step, kept: `pulls` leaves it as it is."""
+    return make_network(Config(channels=channels, seed=seed))

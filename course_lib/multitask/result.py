@@ -13,7 +13,7 @@ from torch import Tensor
 from course_lib.multitask.config import TASKS, Config
 from course_lib.multitask.objective import TOGETHER, Probe
 from course_lib.multitask.pictures import held_out, in_years
-from course_lib.training import RunSoFar
+from course_lib.runs import RunSoFar
 
 MEASURES = {"smile": "accuracy", "age": "error in years", "gender": "accuracy", "coin": "accuracy"}
 

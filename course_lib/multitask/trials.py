@@ -17,7 +17,8 @@ from course_lib.multitask.network import SharedTrunk, make_network
 from course_lib.multitask.objective import PROBED
 from course_lib.multitask.pictures import AGE, MEAN_AGE, held_out, training_faces
 from course_lib.randomness import generator
-from course_lib.training import Batch, Objective, Progress, TrainingSet, finish, fit, inputs, outputs
+from course_lib.runs import finish
+from course_lib.training import Batch, Objective, Progress, TrainingSet, fit, inputs, outputs
 
 LEARNED = 3  # the tasks but for the coin
 STEP = 0.1  # of plain gradient descent

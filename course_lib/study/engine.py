@@ -11,6 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from course_lib.errors import CourseError
+from course_lib.parallel import one_by_one
 from course_lib.pool import make_workers
 from course_lib.study import Order, Row, Study
 from course_lib.study.record import record
@@ -81,6 +82,7 @@ def _row_of_a_worker(study: Study, configuration: Row, device: str) -> Row | Cou
     import torch
 
     torch.set_num_threads(1)  # the other cores have runs of their own
+    one_by_one()
     return _row(study, configuration, device)
 
 

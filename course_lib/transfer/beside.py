@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from course_lib.runs import side_by_side
 from course_lib.transfer.config import Config
 from course_lib.transfer.experiment import scratch_of, stream
 from course_lib.transfer.result import Result
@@ -36,26 +37,20 @@ class Pair:
 
 
 def stream_pair(config: Config) -> Iterator[Pair]:
-    """Yield the growing `Pair` of a run after every step and pause; stop iterating to cancel both.
+    """Yield the growing `Pair` of a run, often; stop iterating to cancel both.
 
-    They take turns, each from one evaluation to the next: taking single steps in turn, both would show their first
-    score only when twice as much is done.
+    The run comes to its first score alone: with both at once everybody would wait longer to see any.
     """
     other = scratch_of(config)
     if other.values() | {"lr": other.rate()} == config.values() | {"lr": config.rate()}:
         for result in stream(config):
             yield Pair(result, result)
         return
-    streams = [stream(config), stream(other)]
-    now = [next(one) for one in streams]
-    yield Pair(*now)
-    going = [0, 1]
-    while going:
-        for i in [*going]:
-            for result in streams[i]:
-                known, now[i] = len(now[i].evaluations), result
-                yield Pair(*now)
-                if len(result.evaluations) > known:
-                    break
-            else:
-                going.remove(i)
+    runs = [stream(config), stream(other)]
+    run, scratch = map(next, runs)
+    yield Pair(run, scratch)
+    while not run.evaluations:
+        run = next(runs[0])
+        yield Pair(run, scratch)
+    for now in side_by_side(runs):
+        yield Pair(now[0] or run, now[1] or scratch)

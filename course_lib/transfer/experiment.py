@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from course_lib.networks import build
 from course_lib.randomness import generator
-from course_lib.training import Batch, Objective, Progress, TrainingSet, finish_run, fit, outputs, warm_up
+from course_lib.runs import finish_run
+from course_lib.training import Batch, Objective, Progress, TrainingSet, fit, outputs, warm_up
 from course_lib.transfer.config import REGIMES, SCRATCH, Config, Regime
 from course_lib.transfer.network import FaceNet, Kept
 from course_lib.transfer.pictures import TESTED, held_out, labelled
@@ -63,7 +64,7 @@ def stream(config: Config) -> Iterator[Result]:
         result = Result(config, p.steps, tuple(losses), evaluations, network)
         yield result
     while len(_finished) >= KEPT:
-        del _finished[next(iter(_finished))]
+        _finished.pop(next(iter(_finished)), None)  # another run may have been quicker
     _finished[_key(config)] = result
 
 

@@ -23,7 +23,8 @@ from course_lib.data import faces
 from course_lib.data.faces import Faces
 from course_lib.networks import build
 from course_lib.randomness import derive_seed, generator
-from course_lib.training import Batch, Objective, Progress, TrainingSet, finish_with_bar, fit
+from course_lib.runs import finish_with_bar
+from course_lib.training import Batch, Objective, Progress, TrainingSet, fit
 from course_lib.transfer.network import FaceNet
 from course_lib.transfer.pictures import photograph
 from course_lib.transfer.trunk import FILE, save_trunk

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from course_lib.training import RunSoFar
+from course_lib.runs import RunSoFar
 from course_lib.transfer.config import TARGETS, Config
 from course_lib.transfer.pictures import held_out
 

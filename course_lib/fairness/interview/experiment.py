@@ -8,7 +8,7 @@ biased" (2021), interaktiv.br.de/ki-bewerbung.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +22,8 @@ from course_lib.fairness.interview.config import APPLICANTS, InterviewConfig
 from course_lib.fairness.interview.result import Evaluation, InterviewResult
 from course_lib.networks import Laptop, build
 from course_lib.randomness import generator
-from course_lib.training import Batch, Objective, Progress, TrainingSet, finish, finish_run, fit, outputs
+from course_lib.runs import finish, finish_each, finish_run
+from course_lib.training import Batch, Objective, Progress, TrainingSet, fit, outputs
 
 MIDDLE, SMILE, SHELF, MOOD = 50.0, 10.0, 10.0, 6.0  # points: the mean, up or down, up or down, standard deviation
 UNIT = 20.0  # points in one unit of what the network says
@@ -65,6 +66,16 @@ def train_scorer(config: InterviewConfig | None = None, *, progress: bool = True
     return finish_run(stream(config), text if progress else None)
 
 
+def train_scorer_each(
+    *settings: InterviewConfig | Mapping[str, object], progress: bool = True
+) -> list[InterviewResult]:
+    """Train several scorers side by side, on a core each, e.g. ``train_scorer_each({}, {"seed": 1})``.
+
+    See `train_scorer`. Give an `InterviewConfig` for each, or what to change of the defaults. Taught in: notebook 06.
+    """
+    return finish_each(map(stream, InterviewConfig.each_of(settings)), "scorers" if progress else None)
+
+
 def stream(config: InterviewConfig) -> Iterator[InterviewResult]:
     """Yield the growing result after every step and pause; stop iterating to cancel."""
     if config.trained() in _finished:
@@ -103,7 +114,8 @@ def training_set(config: InterviewConfig) -> Iterator[TrainingSet]:
     faces_of = config.n_train, config.seed
     applicants = faces.sample(config.n_train, seed=config.seed, bookshelf=0.5)
     scores = recruiters_scores(applicants, config.strength, config.seed)
-    for pictures in [_drawn[faces_of]] if faces_of in _drawn else faces.rendering(applicants):
+    kept = _drawn.get(faces_of)
+    for pictures in faces.rendering(applicants) if kept is None else [kept]:
         yield TrainingSet(pictures, (scores - MIDDLE) / UNIT)
     _drawn.clear()
     _drawn[faces_of] = pictures
@@ -128,5 +140,5 @@ def _scores(network: nn.Module, pictures: Tensor) -> Generator[None, None, Tenso
 
 def _keep(result: InterviewResult) -> None:
     while len(_finished) >= KEPT:
-        _finished.pop(next(iter(_finished)))
+        _finished.pop(next(iter(_finished)), None)  # another run may have been quicker
     _finished[result.config.trained()] = result

@@ -9,7 +9,8 @@ from torch import Tensor
 from course_lib.errors import CourseError
 from course_lib.mitigation.methods.base import Method, Setting
 from course_lib.networks import initialise
-from course_lib.training import Batch, finish, predict
+from course_lib.runs import finish
+from course_lib.training import Batch, predict
 
 
 class JTT(Method):

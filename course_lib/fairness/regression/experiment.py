@@ -6,7 +6,7 @@ Made up, like the faces: "outdoors" is a group that no picture shows; sun and wi
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -20,7 +20,8 @@ from course_lib.fairness.regression.config import N_TEST, OLDEST, YOUNGEST, AgeC
 from course_lib.fairness.regression.result import UNBOUNDED, AgeResult, Evaluation, Trained
 from course_lib.networks import Laptop, build
 from course_lib.randomness import derive_seed, generator
-from course_lib.training import Batch, Objective, Progress, TrainingSet, finish, finish_run, fit, outputs
+from course_lib.runs import finish, finish_each, finish_run
+from course_lib.training import Batch, Objective, Progress, TrainingSet, fit, outputs
 
 MIDDLE, UNIT = 49.0, 20.0  # years: the network says (age - 49) / 20
 BATCH, LR = 64, 1e-2
@@ -69,6 +70,14 @@ def train_ages(config: AgeConfig | None = None, *, progress: bool = True, **chan
     """
     config = AgeConfig.made_of(config, changes)
     return finish_run(stream(config), "ages" if progress else None)
+
+
+def train_ages_each(*settings: AgeConfig | Mapping[str, object], progress: bool = True) -> list[AgeResult]:
+    """Train several estimators side by side, on a core each, e.g. ``train_ages_each({"look": 20}, {"gap": 30})``.
+
+    See `train_ages`. Give an `AgeConfig` for each, or what to change of the defaults. Taught in: notebook 06.
+    """
+    return finish_each(map(stream, AgeConfig.each_of(settings)), "ages" if progress else None)
 
 
 def stream(config: AgeConfig) -> Iterator[AgeResult]:
@@ -155,5 +164,5 @@ class _Features(nn.Module):
 
 def _keep(result: AgeResult) -> None:
     while len(_finished) >= KEPT:
-        _finished.pop(next(iter(_finished)))
+        _finished.pop(next(iter(_finished)), None)  # another run may have been quicker
     _finished[result.config.trained()] = result

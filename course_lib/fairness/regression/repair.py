@@ -58,14 +58,19 @@ def parity_distances(predictions: Tensor, group: Tensor) -> Tensor:
 
 
 def _distances(predictions: Tensor, parts: list[Tensor]) -> Tensor:
-    everybody = _shares_up_to(predictions, predictions)
-    gaps = [(_shares_up_to(predictions[..., members], predictions) - everybody).abs().amax(-1) for members in parts]
+    ordered, order = predictions.sort()
+    n = predictions.shape[-1]
+    everybody = (
+        torch.arange(1, n + 1, dtype=torch.float64) / n
+    )  # the share up to each value in order, and so below for each group
+    last = torch.ones_like(ordered, dtype=torch.bool)  # of equal values: only there all of them are counted
+    last[..., :-1] = ordered[..., :-1] < ordered[..., 1:]
+    gaps = []
+    for members in parts:
+        member = torch.zeros(n, dtype=torch.int64)
+        member[members] = 1
+        gaps.append(((member[order].cumsum(-1).double() / len(members) - everybody).abs() * last).amax(-1))
     return torch.stack(gaps).amax(0)
-
-
-def _shares_up_to(values: Tensor, at: Tensor) -> Tensor:
-    """Return the share of ``values``, [..., M], that is <= each of ``at``, [..., N]."""
-    return torch.searchsorted(values.sort().values, at, right=True).double() / values.shape[-1]
 
 
 def _places(values: Tensor) -> Tensor:

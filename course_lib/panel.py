@@ -7,6 +7,7 @@ Only this file, ``keep.py`` and the lessons' own panels and controls know ipywid
 from __future__ import annotations
 
 import base64
+import gc
 import html
 import io
 import threading
@@ -24,6 +25,9 @@ from course_lib.controls import tidy
 from course_lib.errors import CourseError, require_choice
 from course_lib.plotting import BLANK, encode_png
 from course_lib.worker import Worker
+
+# What is imported stays. Else Python looks through all of it now and then, a quarter of a second within a drag.
+gc.freeze()
 
 BUTTON = {"width": "80px", "flex": "0 0 auto"}
 _panels: weakref.WeakSet[Panel] = weakref.WeakSet()

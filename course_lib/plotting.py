@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import threading
 import zlib
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg, get_hinting_flag
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
 
 # seaborn's "colorblind" palette, by meaning; shapes and positions repeat what colours say.
@@ -103,22 +105,53 @@ class Pixels(Artist):
         renderer.draw_image(renderer.new_gc(), left, low, drawn)
 
 
+class Line(NamedTuple):
+    """One line of letters: uint8 pixels, where they begin from where the line does, and the line's measures."""
+
+    pixels: np.ndarray
+    left: float
+    low: float
+    size: tuple[float, float, float]  # width, height, and how far it reaches below
+
+
 class Page(RendererAgg):
     """A page for single texts, on which a line is drawn as a whole: matplotlib 3.11 lays letter by letter, in Python.
 
-    Letters stand on whole pixels, as they did before 3.11.
+    Letters stand on whole pixels, as they did before 3.11. Lines are kept: a number comes again.
     """
 
+    KEPT = 256
+
+    def __init__(self, width: float, height: float, dpi: float):
+        super().__init__(width, height, dpi)
+        self._lines: dict[tuple[str, int], Line] = {}
+
+    def get_text_width_height_descent(self, s, prop, ismath) -> tuple[float, float, float]:
+        line = None if ismath else self._line(s, prop)
+        return line.size if line else super().get_text_width_height_descent(s, prop, ismath)
+
     def draw_text(self, gc, x, y, s, prop, angle, ismath=False, mtext=None) -> None:
-        font = self._prepare_font(prop)
-        if ismath or angle or not hasattr(font, "draw_glyphs_to_bitmap"):
+        line = None if ismath or angle or not gc.get_antialiased() else self._line(s, prop)
+        if line:
+            self._renderer.draw_text_image(line.pixels, round(x + line.left), round(y + line.low) + 1, 0, gc)
+        else:
             super().draw_text(gc, x, y, s, prop, angle, ismath, mtext)
-            return
-        font.set_text(s, 0, flags=get_hinting_flag())
-        font.draw_glyphs_to_bitmap(antialiased=gc.get_antialiased())
-        left, low = (offset / 64 for offset in font.get_bitmap_offset())
-        low += font.get_descent() / 64
-        self._renderer.draw_text_image(font.get_image(), round(x + left), round(y + low) + 1, 0, gc)
+
+    def _line(self, s: str, prop: FontProperties) -> Line | None:
+        """Return a line of letters, or None where this matplotlib cannot draw one as a whole."""
+        key = s, hash(prop)
+        if key not in self._lines:
+            font = self._prepare_font(prop)
+            if not hasattr(font, "draw_glyphs_to_bitmap"):
+                return None
+            font.set_text(s, 0, flags=get_hinting_flag())
+            font.draw_glyphs_to_bitmap()
+            left, low = (offset / 64 for offset in font.get_bitmap_offset())
+            width, height, below = (value / 64 for value in (*font.get_width_height(), font.get_descent()))
+            if len(self._lines) >= self.KEPT:
+                self._lines.clear()
+            self._lines[key] = Line(np.array(font.get_image()), left, low + below, (width, height, below))
+        return self._lines[key]
 
 
 class Words:

@@ -115,6 +115,7 @@ def fit(
     one_cycle: bool = True,
     evaluate: Evaluate | None = None,
     evaluate_every: int | None = None,
+    first: int | None = None,
 ) -> Iterator[Progress]:
     """Train with AdamW and yield `Progress` after every step; to cancel, stop iterating.
 
@@ -123,8 +124,9 @@ def fit(
     ``one_cycle=False`` both stay as they are. It trains on the device that the network and data are on;
     `progress_bar` draws a bar of what it yields.
     ``evaluate(network, progress)`` is a generator that returns a result and yields now and then on its way
-    there, so that a run can be cancelled inside an evaluation too. It runs every ``evaluate_every`` steps
-    and after the last one. Raises `CourseError` for settings out of range or a loss that is not finite.
+    there, so that a run can be cancelled inside an evaluation too. It runs every ``evaluate_every`` steps, after
+    the last one and, where somebody waits for the first point of a curve, after ``first``.
+    Raises `CourseError` for settings out of range or a loss that is not finite.
     """
     size = require_integer("batch_size", batch_size, 2, 100_000)
     objective.epochs = require_integer("epochs", epochs, 1, 1000)
@@ -149,7 +151,7 @@ def fit(
         if step == steps:
             objective.conclude()
         yield (now := Progress(step, steps, loss))
-        if evaluate and (step % (evaluate_every or steps) == 0 or step == steps):
+        if evaluate and (step % (evaluate_every or steps) == 0 or step in (first, steps)):
             objective.network.eval()
             evaluation = yield from _ticking(evaluate(objective.network, now), now)
             yield replace(now, evaluation=evaluation)

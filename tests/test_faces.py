@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_lib.data import faces
+from course_lib.data import faces, portrait
 from course_lib.data.faces import BALANCED, GROUPS, RANGES, SOURCE, counts, render, sample
 from course_lib.errors import CourseError
 from course_lib.networks import initialise
@@ -243,3 +244,30 @@ def test_a_thousand_faces_have_no_pixel_out_of_range():
     assert drawn.min() < 40
     assert drawn.max() > 230
     assert faces.MAX_FACES >= 50_000
+
+
+def test_drawings_are_those_of_all_faces_though_only_those_that_differ_are_drawn(monkeypatch):
+    drawings, drawn = faces.Drawings(), []
+    rendering = faces.rendering
+    monkeypatch.setattr(faces, "rendering", lambda some: drawn.append(len(some)) or rendering(some))
+    first = faces.sample(50, (0.4, 0.1, 0.2, 0.3), seed=1)
+    for one, expected in (
+        (first, 50),
+        (first, None),  # none differs
+        (faces.sample(50, (0.4, 0.1, 0.3, 0.2), seed=1), 5),
+        (first.change(background=1, age=30.0), 50),
+        (faces.sample(40, seed=1), 40),
+    ):
+        drawn.clear()
+        kept = drawings.render(one)
+        assert drawn == ([expected] if expected else [])
+        assert torch.equal(kept, portrait.draw(one, 32))
+
+
+def test_faces_differ_where_any_attribute_does():
+    some = faces.sample(4, seed=3)
+    traits = some.traits.clone()
+    traits[2, 7] += 1
+    other = replace(some.change(smile=torch.stack([~some.smile[0], *some.smile[1:]])), traits=traits)
+    assert some.differs(other).tolist() == [True, False, True, False]
+    assert not some.differs(some).any()

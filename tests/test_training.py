@@ -61,6 +61,19 @@ def test_evaluations_come_every_so_many_steps_and_after_the_last():
     assert [p.step for p in seen].count(4) == 1
 
 
+@pytest.mark.parametrize(("first", "expected"), [(2, [2, 5, 10, 12]), (5, [5, 10, 12]), (12, [5, 10, 12])])
+def test_a_first_evaluation_can_come_sooner(first, expected):
+    asked = []
+
+    def evaluate(network, progress):
+        asked.append(progress.step)
+        yield
+
+    for _ in fit(objective(), epochs=3, batch_size=32, evaluate=evaluate, evaluate_every=5, first=first):
+        pass
+    assert asked == expected
+
+
 def test_without_a_number_of_steps_only_the_end_is_evaluated():
     def evaluate(network, progress):
         yield

@@ -6,7 +6,7 @@ a face is drawn, in two kinds that overlap, not who anybody is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -55,6 +55,11 @@ class Faces:
     def __getitem__(self, index: Tensor | slice) -> Faces:
         """Return the faces at ``index``: int64 or bool [M], or a slice."""
         return Faces(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+
+    def differs(self, other: Faces) -> Tensor:
+        """Return which faces have another attribute than those of ``other``, as many, at the same place: bool [N]."""
+        pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+        return torch.stack([(one != two).reshape(len(self), -1).any(1) for one, two in pairs]).any(0)
 
     @property
     def group(self) -> Tensor:
@@ -163,6 +168,40 @@ def render(faces: Faces, size: int = 32) -> Tensor:
     """
     for drawn in rendering(faces, size):  # noqa: B007 - the last one is complete
         pass
+    return drawn
+
+
+class Drawings:
+    """Renders the latest faces, of 32 pixels; where as many were rendered before, only those that differ."""
+
+    def __init__(self) -> None:
+        self._latest: tuple[Faces, Tensor] | None = None
+
+    def render(self, faces: Faces) -> Tensor:
+        """Return what `render` does, uint8 [N, 3, 32, 32]; it is not to be written into."""
+        for drawn in self.rendering(faces):  # noqa: B007 - the last one is complete
+            pass
+        return drawn
+
+    def rendering(self, faces: Faces) -> Iterator[Tensor]:
+        """Yield the tensor that `render` returns, while it fills; see `rendering`."""
+        latest = self._latest
+        if latest is None or len(latest[0]) != len(faces):
+            drawn = yield from _passing(rendering(faces))
+        else:
+            new = faces.differs(latest[0])
+            drawn = latest[1].clone()
+            yield drawn
+            if new.any():
+                drawn[new] = yield from _passing(rendering(faces[new]))
+        self._latest = faces, drawn
+        yield drawn
+
+
+def _passing(drawings: Iterator[Tensor]) -> Generator[Tensor, None, Tensor]:
+    """Pass all on; return the last one."""
+    for drawn in drawings:
+        yield drawn
     return drawn
 
 

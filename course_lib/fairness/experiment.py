@@ -20,6 +20,7 @@ from course_lib.runs import finish_each, finish_run
 from course_lib.training import Progress, fit, outputs, warm_up
 
 QUICK = 400  # test faces that an evaluation on the way looks at; the last one looks at all
+FIRST = 5  # steps until the first evaluation: its point of the curve is waited for
 KEPT = 64
 _finished: dict[tuple[Config, type], Result] = {}
 
@@ -90,6 +91,7 @@ def training(config: Config, method: type[Method], network: nn.Module) -> Iterat
         weight_decay=c.weight_decay,
         evaluate=lambda network, progress: evaluate(network, test, progress),
         evaluate_every=math.ceil(len(data) / c.batch_size / 2),
+        first=FIRST,
     )
 
 

@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 
 from course_lib.data import faces
-from course_lib.data.faces import GROUPS
+from course_lib.data.faces import GROUPS, Drawings
 from course_lib.fairness.config import Config
 from course_lib.fairness.pictures import add_grain
 from course_lib.plotting import MAJORITY, MINORITY, RUN_COLORS, STYLE, LiveFigure, Pixels, new_figure
@@ -39,11 +39,14 @@ def make_sheet(config: Config) -> Sheet:
     return Sheet(config, add_grain(pictures, config.noise, config.seed)[order], group[order])
 
 
+_drawings = Drawings()
+
+
 @lru_cache(maxsize=1)
 def _drawn(shares: tuple[float, ...], seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the drawings and their groups, kept: a slider of the noise draws no face anew."""
     drawn = faces.sample(COLUMNS * LINES, shares, seed)
-    return faces.render(drawn), drawn.group
+    return _drawings.render(drawn), drawn.group
 
 
 def shares(config: Config) -> list[float]:

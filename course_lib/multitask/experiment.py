@@ -17,6 +17,7 @@ from course_lib.runs import finish_each, finish_run
 from course_lib.training import Progress, fit, outputs, warm_up
 
 QUICK = 400  # test faces that an evaluation on the way looks at; the last one looks at all
+FIRST = 3  # steps until the first evaluation: its point of the curve is waited for
 PROBES = 25  # in a run, about
 KEPT = 32
 _finished: dict[Config, Result] = {}
@@ -88,6 +89,7 @@ def training(objective: Together) -> Iterator[Progress]:
         weight_decay=c.weight_decay,
         evaluate=lambda networks, now: evaluate(networks, c, now),
         evaluate_every=max(1, steps_of(c) // 12),
+        first=FIRST,
     )
 
 

@@ -23,6 +23,7 @@ from course_lib.transfer.trunk import load_trunk
 BATCH = 64
 QUICK = 300  # test faces that an evaluation on the way looks at; the last one looks at all
 TIMES = 12  # evaluations in a run
+FIRST = 5  # steps until the first evaluation: its point of the curve is waited for
 KEPT = 64
 _finished: dict[Config, Result] = {}
 
@@ -92,6 +93,7 @@ def training(config: Config, network: nn.Module, evaluations: int = TIMES) -> It
         lr=config.rate(),
         evaluate=lambda network, progress: evaluate(config.target, network, progress),
         evaluate_every=math.ceil(epochs * math.ceil(len(data) / size) / evaluations),
+        first=FIRST if evaluations > 1 else None,
     )
 
 

@@ -6,7 +6,7 @@ Made up, like the faces: "outdoors" is a group that no picture shows; sun and wi
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -26,8 +26,11 @@ from course_lib.training import Batch, Objective, Progress, TrainingSet, fit, ou
 MIDDLE, UNIT = 49.0, 20.0  # years: the network says (age - 49) / 20
 BATCH, LR = 64, 1e-2
 TIMES, WATCHED = 8, 500  # evaluations in a run, and how many test workers they look at
+FIRST = 5  # steps until the first evaluation: its point of the curve is waited for
 TEST_SEED = derive_seed("ages/test", 0)  # of the 2,000 workers who are in no training data
 KEPT = 6
+Rendering = Callable[[faces.Faces], Iterator[Tensor]]
+_trained_on, _tested_on = faces.Drawings(), faces.Drawings()  # another population has few other faces
 _finished: dict[tuple, AgeResult] = {}  # the latest runs: to come back to one takes no time
 
 
@@ -49,7 +52,9 @@ def sample_workers(n: int, share: float, look: float, gap: float = 0.0, seed: in
     return finish(sampling(n, share, look, gap, seed))
 
 
-def sampling(n: int, share: float, look: float, gap: float, seed: int) -> Generator[None, None, Workers]:
+def sampling(
+    n: int, share: float, look: float, gap: float, seed: int, rendering: Rendering = faces.rendering
+) -> Generator[None, None, Workers]:
     """Generator that returns what `sample_workers` returns; it pauses often."""
     drawn = faces.sample(n, seed=seed)
     rank = torch.rand(n, generator=generator(seed, "workers/outdoors")).argsort().argsort()
@@ -57,7 +62,7 @@ def sampling(n: int, share: float, look: float, gap: float, seed: int) -> Genera
     part = (drawn.age - faces.YOUNGEST) / (faces.OLDEST - faces.YOUNGEST)
     age = YOUNGEST + part * (OLDEST - YOUNGEST - gap * outdoors)
     looks = (age + look * outdoors).clamp(max=faces.OLDEST)
-    for pictures in faces.rendering(drawn.change(age=looks)):  # noqa: B007 - the last one is complete
+    for pictures in rendering(drawn.change(age=looks)):  # noqa: B007 - the last one is complete
         yield
     return Workers(age, outdoors.long(), pictures)
 
@@ -86,8 +91,8 @@ def stream(config: AgeConfig) -> Iterator[AgeResult]:
         yield _finished[config.trained()]
         return
     population = config.share, config.look, config.gap
-    train = yield from ticking(sampling(config.n_train, *population, config.seed), config)
-    test = yield from ticking(sampling(N_TEST, *population, TEST_SEED), config)
+    train = yield from ticking(sampling(config.n_train, *population, config.seed, _trained_on.rendering), config)
+    test = yield from ticking(sampling(N_TEST, *population, TEST_SEED, _tested_on.rendering), config)
     network = build(lambda: Laptop(1, CHANNELS), generator(config.seed, "ages/network"))
     data = TrainingSet(train.pictures, (train.age - MIDDLE) / UNIT)
     steps = fit(
@@ -97,6 +102,7 @@ def stream(config: AgeConfig) -> Iterator[AgeResult]:
         lr=LR,
         evaluate=lambda network, progress: evaluate(network, train, test, progress),
         evaluate_every=math.ceil(config.epochs * math.ceil(config.n_train / BATCH) / TIMES),
+        first=FIRST,
     )
     evaluations: tuple[Evaluation, ...] = ()
     trained = None

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from course_lib import fairness, multitask, parallel, runs
+from course_lib import fairness, multitask, parallel, runs, transfer
 from course_lib.errors import CourseError
 from course_lib.fairness import experiment
 from course_lib.runs import Several, finish_each, progress_bar, side_by_side
@@ -101,9 +101,10 @@ def test_each_run_beside_others_is_what_it_is_alone_to_the_last_bit(at_a_time, m
 @pytest.mark.parametrize(("each", "one", "settings"), [
     (fairness.run_each, fairness.run, {"n_train": 300, "epochs": 1}),
     (multitask.run_each, multitask.run, {"n_train": 300, "epochs": 1, "labels": {"smile": 50}}),
+    (transfer.run_each, transfer.run, {"labels": 10, "steps": 10}),
     (fairness.train_ages_each, fairness.train_ages, {"n_train": 500, "epochs": 1}),
     (fairness.train_scorer_each, fairness.train_scorer, {"n_train": 300, "epochs": 1}),
-], ids=["fairness", "multitask", "ages", "scorer"])  # fmt: skip
+], ids=["fairness", "multitask", "transfer", "ages", "scorer"])  # fmt: skip
 def test_several_runs_are_those_that_one_after_the_other_would_give(each, one, settings):
     seeds = [settings | {"seed": seed} for seed in (5, 6)]
     first, second = each(*seeds, progress=False)

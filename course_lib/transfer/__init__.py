@@ -5,7 +5,7 @@
 
 from course_lib.transfer.backbones import backbone
 from course_lib.transfer.config import REGIMES, TARGETS, Config, Regime
-from course_lib.transfer.experiment import run, scratch_of, stream
+from course_lib.transfer.experiment import run, run_each, scratch_of, stream
 from course_lib.transfer.layers import plot_filters, plot_maps
 from course_lib.transfer.look import filters, maps
 from course_lib.transfer.network import FaceNet
@@ -19,5 +19,5 @@ from course_lib.transfer.trunk import load_trunk
 __all__ = [
     "REGIMES", "TARGETS", "Config", "FaceNet", "Regime", "Result", "backbone", "count_trained", "filters", "held_out",
     "labelled", "load_trunk", "maps", "panel", "plot_curves", "plot_filters", "plot_maps", "plot_study", "run",
-    "scratch_of", "stream", "study", "summarise", "winners",
+    "run_each", "scratch_of", "stream", "study", "summarise", "winners",
 ]  # fmt: skip

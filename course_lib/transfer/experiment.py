@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from course_lib.networks import build
 from course_lib.randomness import generator
-from course_lib.runs import finish_run
+from course_lib.runs import finish_each, finish_run
 from course_lib.training import Batch, Objective, Progress, TrainingSet, fit, outputs, warm_up
 from course_lib.transfer.config import REGIMES, SCRATCH, Config, Regime
 from course_lib.transfer.network import FaceNet, Kept
@@ -36,6 +36,14 @@ def run(config: Config | None = None, *, progress: bool = True, **changes: objec
     """
     config = Config.made_of(config, changes)
     return finish_run(stream(config), config.named() if progress else None)
+
+
+def run_each(*settings: Config | Mapping[str, object], progress: bool = True) -> list[Result]:
+    """Do several runs side by side, on a core each, e.g. ``run_each({"labels": 50}, {"labels": 200})``; see `run`.
+
+    Give a `Config` for each, or what to change of the defaults. Taught in: notebook 04.
+    """
+    return finish_each(map(stream, Config.each_of(settings)), "training" if progress else None)
 
 
 def cached(config: Config) -> Result | None:

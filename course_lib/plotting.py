@@ -97,11 +97,17 @@ class Pixels(Artist):
     def draw(self, renderer: RendererAgg) -> None:
         box = self.axes.bbox
         left, low, right, high = (round(value) for value in (box.x0, box.y0, box.x1, box.y1))
-        places = []
-        for have, want in zip(self.pixels.shape, (high - low, right - left), strict=False):
-            places.append(((np.arange(want) + 0.5) * (have / want)).astype(int))  # the nearest pixel
-        drawn = np.full((high - low, right - left, 4), 255, np.uint8)
-        drawn[:, :, :3] = self.pixels[places[0][::-1, None], places[1]]  # Agg begins at the bottom
+        height, width = high - low, right - left
+        rows, columns = (  # the nearest pixel
+            ((np.arange(want) + 0.5) * (have / want)).astype(int)
+            for have, want in zip(self.pixels.shape, (height, width), strict=False)
+        )
+        rgba = np.full((*self.pixels.shape[:2], 4), 255, np.uint8)
+        for channel in range(3):  # one by one is quicker
+            rgba[:, :, channel] = self.pixels[:, :, channel]
+        whole = rgba.view(np.uint32)[:, :, 0]  # a pixel as one number: quicker to copy than three
+        drawn = whole.take(columns, 1).take(rows[::-1], 0)  # Agg begins at the bottom
+        drawn = drawn.view(np.uint8).reshape(height, width, 4)
         renderer.draw_image(renderer.new_gc(), left, low, drawn)
 
 

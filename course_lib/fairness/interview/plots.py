@@ -8,6 +8,7 @@ from typing import NamedTuple
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -76,10 +77,11 @@ class ApplicantPicture(LiveFigure):
 
     def update(self, look: Look) -> None:
         change, pair = CHANGES[look.config.change], look.pair()
-        for image, title, value, words, score in zip(
-            self.images, self.titles, (change.off, change.on), (change.without, change.with_it), pair, strict=True
+        both = portraits(look.config.applicant, change.attribute, (change.off, change.on))
+        for image, title, drawn, words, score in zip(
+            self.images, self.titles, both, (change.without, change.with_it), pair, strict=True
         ):
-            image.set_data(portrait(look.config.applicant, change.attribute, value))
+            image.set_data(drawn)
             title.set_text(f"{words}: {score:.1f} points")
         at = np.clip(pair, 1, 99)
         self.line.set_data(at, [0, 0])
@@ -98,10 +100,10 @@ class ApplicantPicture(LiveFigure):
 
 
 @lru_cache(maxsize=64)
-def portrait(applicant: int, attribute: str, value: float) -> np.ndarray:
-    """Return an applicant's drawing in 64 x 64 pixels, uint8 [64, 64, 3], with one attribute set."""
-    face = held_out_applicants()[applicant : applicant + 1].change(**{attribute: value})
-    return faces.render(face, 64)[0].permute(1, 2, 0).numpy()
+def portraits(applicant: int, attribute: str, values: tuple[float, ...]) -> np.ndarray:
+    """Return an applicant's drawings, uint8 [V, 64, 64, 3], with one attribute set to each of V values."""
+    same = held_out_applicants()[torch.full((len(values),), applicant)]
+    return faces.render(same.change(**{attribute: torch.tensor(values)}), 64).permute(0, 2, 3, 1).numpy()
 
 
 class ShiftsPlot:

@@ -21,7 +21,7 @@ BENCHES = {
     "methods": "compute",  # what a method costs, in runs of StdM
     "browser": "panels",  # start of the lab, drag, first point, memory
     "drags": "drags",  # what follows a slider, panel by panel
-    "points": "points",  # the first point of lesson 04's runs
+    "points": "points",  # the first points of runs in lessons 04 to 06
     "throughput": "throughput",  # a study against a JPEG per image
     "findings": "findings",  # what the lesson claims, over three seeds
     "repairs": "repairs",  # what lesson 06 claims of its methods, over three seeds

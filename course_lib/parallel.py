@@ -10,14 +10,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+MOST = 8  # cores that are used: a container may be allowed fewer than it sees
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 _this = threading.local()  # .busy: this thread has been given its share already
-_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_cores = min(MOST, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def cores() -> int:
@@ -28,8 +29,9 @@ def cores() -> int:
 def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
     """Call all functions, as many at once as there are cores, and return what they return, in their order.
 
-    Raises what one of them raised, once all are done. What a function calls at once in turn, it calls one by one.
-    A thread has torch's settings of its own: ``torch.no_grad()`` around this call does not reach the functions.
+    If one of them raises, what has begun goes on to its end, nothing else begins, and the error is raised. What a
+    function calls at once in turn, it calls one by one. A thread has torch's settings of its own: ``torch.no_grad()``
+    around this call does not reach the functions.
     """
     if len(calls) < 2 or cores() == 1:
         return [call() for call in calls]
@@ -41,31 +43,45 @@ def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
         try:
             for i in left:
                 results[i] = calls[i]()
+        except BaseException:
+            for _ in left:  # nobody begins another one
+                pass
+            raise
         finally:
             _this.busy = False
 
-    others = [_threads().submit(take) for _ in range(min(len(calls), _cores) - 1)]
+    helpers = _begin(take, min(len(calls), _cores) - 1)
     try:
         take()
     finally:
-        wait(others)
-    for other in others:
-        other.result()
+        helpers = [helper for helper in helpers if not helper.cancel()]  # all others work for somebody else
+        wait(helpers)
+    for helper in helpers:
+        helper.result()
     return results
+
+
+def _begin(take: Callable[[], None], n: int) -> list[Future]:
+    """Have up to ``n`` other threads take from the work, too."""
+    global _pool
+    with _lock:
+        _pool = _pool or ThreadPoolExecutor(MOST - 1, thread_name_prefix="beside")
+        try:
+            return [_pool.submit(take) for _ in range(n)]
+        except RuntimeError:  # no more threads, since Python is about to end: then it is done alone
+            return []
+
+
+def share_with(threads: int) -> None:
+    """Leave room for this many threads, which each of the things uses by itself."""
+    global _cores
+    _cores = max(1, _cores // threads)
 
 
 def one_by_one() -> None:
     """Do nothing at once any more in this process: a worker whose neighbours have the other cores."""
     global _cores
     _cores = 1
-
-
-def _threads() -> ThreadPoolExecutor:
-    global _pool
-    with _lock:
-        if _pool is None:
-            _pool = ThreadPoolExecutor(_cores - 1, thread_name_prefix="beside")
-        return _pool
 
 
 def _forget() -> None:

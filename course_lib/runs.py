@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,20 @@ from tqdm import tqdm
 from course_lib.parallel import at_once
 
 TURN = 0.05  # seconds that runs side by side work before they wait for each other
+
+
+class Latest(dict):
+    """The latest ``most`` of what is put in by its key, e.g. finished runs; several threads may do so at once."""
+
+    def __init__(self, most: int):
+        super().__init__()
+        self.most, self._lock = most, threading.Lock()
+
+    def __setitem__(self, key: object, value: object) -> None:
+        with self._lock:
+            while key not in self and len(self) >= self.most:
+                del self[next(iter(self))]
+            super().__setitem__(key, value)
 
 
 class RunSoFar:

@@ -15,13 +15,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.errors import CourseError, require_integer, require_number
-from course_lib.parallel import at_once, cores
+from course_lib.parallel import at_once, cores, share_with
 
 # Chosen, not left to torch: networks this small gain little from a second thread, and on a busy machine
 # two threads that wait for each other are several times slower than one.
 _threads = os.environ.get("COURSE_THREADS", "1")
 THREADS = require_integer("COURSE_THREADS", int(_threads) if _threads.isdecimal() else _threads, 1, 1024)
 torch.set_num_threads(THREADS)
+share_with(THREADS)
 
 CHUNK = 100  # images that are evaluated in one go
 
@@ -204,8 +205,10 @@ def outputs(network: nn.Module, images: Images, n: int) -> Generator[None, None,
 
     said: list[Tensor] = []
     starts = range(0, n, CHUNK)
+    first = next(network.parameters(), None)
+    several = cores() if first is None or first.device.type == "cpu" else 1  # a GPU does one after the other
     while len(said) < len(starts):
-        said += at_once([partial(say, start) for start in starts[len(said) : len(said) + cores()]])
+        said += at_once([partial(say, start) for start in starts[len(said) : len(said) + several]])
         yield
     return torch.cat(said)
 

@@ -81,9 +81,9 @@ def test_a_run_that_was_made_is_remembered_whatever_is_looked_at(liked, monkeypa
     monkeypatch.setattr(experiment, "_finished", dict(experiment._finished))
     first = train_scorer(progress=False)
     assert next(iter(stream(InterviewConfig(change="glasses", applicant=7)))) is first
-    for seed in range(experiment.KEPT + 2):
+    for seed in range(experiment._finished.most + 2):
         experiment._keep(first.__class__(InterviewConfig(seed=100 + seed), None, 1, 1, 0.0, first.evaluations))
-    assert len(experiment._finished) == experiment.KEPT
+    assert len(experiment._finished) == experiment._finished.most
 
 
 def test_scores_of_ones_own_faces_are_those_of_the_run(liked):

@@ -238,7 +238,7 @@ def test_a_run_that_stops_leaves_nothing_to_the_next(trained_alone):
 
 
 def test_as_many_tasks_are_kept_as_fit(trained_alone, monkeypatch):
-    monkeypatch.setattr(references, "KEPT", 2)
+    monkeypatch.setattr(references._answers, "most", 2)
     run(progress=False, **SHORT)
     assert list(references.kept(Config(**SHORT))) == ["age", "gender"]
 

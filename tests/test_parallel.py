@@ -1,6 +1,7 @@
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -26,16 +27,17 @@ def test_two_functions_run_at_the_same_time_and_the_results_come_in_order():
 
 
 def test_more_functions_than_cores_are_all_called_by_whoever_is_free():
-    threads = []
+    threads, others = {}, threading.Barrier(2, timeout=10)
 
     def call(i):
-        threads.append(threading.get_ident())
-        time.sleep(0.2 if i == 0 else 0.001)
+        threads[i] = threading.get_ident()
+        if i in (0, 8):  # the first one waits for the last one
+            others.wait()
         return i
 
     assert at_once([lambda i=i: call(i) for i in range(9)]) == list(range(9))
-    assert len(set(threads)) == 2
-    assert threads.count(threads[0]) == 1  # the slow one; the other thread did the rest
+    assert threads[0] != threads[8]
+    assert {threads[i] for i in range(1, 9)} == {threads[8]}
 
 
 @pytest.mark.parametrize("calls", [0, 1])
@@ -54,18 +56,52 @@ def test_what_is_called_at_once_in_turn_is_called_one_by_one():
     assert cores() == 2
 
 
-def test_an_error_is_raised_once_all_are_done():
-    done = []
+def test_after_an_error_what_has_begun_ends_and_nothing_else_begins():
+    meet, done = threading.Barrier(2, timeout=10), []
 
     def fail():
+        meet.wait()
         raise ValueError("no")
 
-    for calls in ([fail, lambda: done.append(1)], [lambda: done.append(1), fail]):
+    def go_on():
+        meet.wait()
+        time.sleep(0.2)
+        done.append("begun")
+
+    later = [lambda: done.append("later")] * 3
+    for calls in ([fail, go_on, *later], [go_on, fail, *later]):
+        done.clear()
         with pytest.raises(ValueError, match="no"):
             at_once(calls)
-    assert done == [1, 1]
+        assert done == ["begun"]
     assert cores() == 2
     assert at_once([lambda: 1, lambda: 2]) == [1, 2]
+
+
+def test_nobody_waits_for_a_helper_that_works_for_somebody_else(monkeypatch):
+    busy, release = threading.Event(), threading.Event()
+    pool = ThreadPoolExecutor(1)
+    monkeypatch.setattr(parallel, "_pool", pool)
+    pool.submit(lambda: (busy.set(), release.wait(20)))
+    busy.wait(10)
+    here = threading.get_ident()
+    assert at_once([threading.get_ident] * 3) == [here] * 3  # the only helper never came
+    release.set()
+
+
+def test_where_no_thread_can_be_had_it_is_done_alone(monkeypatch):
+    class Refused(ThreadPoolExecutor):
+        def submit(self, *_):
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(parallel, "_pool", Refused(1))
+    assert at_once([lambda: 1, lambda: 2]) == [1, 2]
+
+
+@pytest.mark.parametrize(("threads", "left"), [(1, 2), (2, 1), (5, 1)])
+def test_what_has_threads_of_its_own_leaves_room_for_fewer(threads, left):
+    parallel.share_with(threads)
+    assert cores() == left
 
 
 def test_a_worker_whose_neighbours_have_the_other_cores_does_nothing_at_once():

@@ -79,6 +79,20 @@ def test_right_answers_pass_in_the_process_that_runs_students_code(id, sandbox):
     assert judge(sheet, outcomes).status == "passed"
 
 
+def test_what_the_library_does_at_once_it_does_one_by_one_there(sandbox):
+    source = """
+from course_lib.parallel import at_once, cores
+
+def f(x):
+    return cores(), at_once([lambda: x + 1, lambda: x + 2])
+"""
+    with sandbox.child() as child:
+        assert child.load(source.encode(), "f").status == "answer"
+        outcome = child.call(encode((torch.tensor(1),)), None)
+    assert outcome.status == "answer", outcome.text
+    assert outcome.value == (1, [torch.tensor(2), torch.tensor(3)])
+
+
 # 04.1: freezing, in real training
 
 

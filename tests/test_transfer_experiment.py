@@ -94,6 +94,14 @@ def test_as_many_numbers_are_trained_as_it_says():
     assert expected[4] == 97
 
 
+def test_to_count_them_changes_nothing_in_a_network_that_learns():
+    network = begin(REGIMES["fine-tuning"], 0).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    count_trained(network)
+    assert network.training
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
 def test_a_kept_layer_stays_in_eval_mode_whatever_is_said_around_it():
     network = begin(REGIMES["frozen features"], 0)
     network.train()

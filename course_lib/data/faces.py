@@ -6,7 +6,7 @@ a face is drawn, in two kinds that overlap, not who anybody is.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -187,22 +187,18 @@ class Drawings:
         """Yield the tensor that `render` returns, while it fills; see `rendering`."""
         latest = self._latest
         if latest is None or len(latest[0]) != len(faces):
-            drawn = yield from _passing(rendering(faces))
+            for drawn in rendering(faces):
+                yield drawn
         else:
             new = faces.differs(latest[0])
             drawn = latest[1].clone()
             yield drawn
             if new.any():
-                drawn[new] = yield from _passing(rendering(faces[new]))
+                for part in rendering(faces[new]):  # noqa: B007 - the last one is complete
+                    yield drawn
+                drawn[new] = part
         self._latest = faces, drawn
         yield drawn
-
-
-def _passing(drawings: Iterator[Tensor]) -> Generator[Tensor, None, Tensor]:
-    """Pass all on; return the last one."""
-    for drawn in drawings:
-        yield drawn
-    return drawn
 
 
 def add_grain(pictures: Tensor, noise: float, generator: torch.Generator) -> Tensor:

@@ -16,13 +16,12 @@ from course_lib.fairness.result import Evaluation, Result
 from course_lib.mitigation.methods import Method
 from course_lib.networks import Laptop, build
 from course_lib.randomness import generator
-from course_lib.runs import finish_each, finish_run
+from course_lib.runs import Latest, finish_each, finish_run
 from course_lib.training import Progress, fit, outputs, warm_up
 
 QUICK = 400  # test faces that an evaluation on the way looks at; the last one looks at all
 FIRST = 5  # steps until the first evaluation: its point of the curve is waited for
-KEPT = 64
-_finished: dict[tuple[Config, type], Result] = {}
+_finished: dict[tuple[Config, type], Result] = Latest(64)
 
 
 def run(config: Config | None = None, *, progress: bool = True, **changes: object) -> Result:
@@ -71,8 +70,6 @@ def stream(config: Config) -> Iterator[Result]:
             evaluations = (*evaluations, p.evaluation)
         result = Result(config, p.steps, tuple(losses), evaluations, network)
         yield result
-    while len(_finished) >= KEPT:
-        _finished.pop(next(iter(_finished)), None)  # another run may have been quicker
     _finished[config.trained(), method] = result
 
 

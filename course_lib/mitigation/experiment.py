@@ -18,7 +18,7 @@ from course_lib.mitigation.methods import METHODS, Method
 from course_lib.mitigation.result import Evaluation, Result
 from course_lib.networks import make_network
 from course_lib.randomness import generator
-from course_lib.runs import finish_run
+from course_lib.runs import Latest, finish_run
 from course_lib.training import Images, Progress, TrainingSet, fit, predict, warm_up
 
 QUICK = 500  # test images that an evaluation on the way looks at; the last one looks at all
@@ -35,7 +35,7 @@ def run(config: Config | None = None, *, progress: bool = True, **changes: objec
     return finish_run(stream(config), config.method if progress else None)
 
 
-_finished: dict[object, Result] = {}  # at most 64 results of some 20 kB
+_finished: dict[object, Result] = Latest(64)  # of some 20 kB
 
 
 def cached(config: Config) -> Result | None:
@@ -77,8 +77,6 @@ def stream(config: Config, method: type[Method] | None = None) -> Iterator[Resul
     if method:
         return
     _finished[_key(config)] = result
-    while len(_finished) > 64:
-        _finished.pop(next(iter(_finished)), None)  # another run may have been quicker
 
 
 def prepare(config: Config) -> Iterator[None]:

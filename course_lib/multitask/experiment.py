@@ -13,14 +13,13 @@ from course_lib.multitask.objective import Together, make_networks
 from course_lib.multitask.pictures import TESTED, held_out, training_set
 from course_lib.multitask.result import Evaluation, Result
 from course_lib.randomness import generator
-from course_lib.runs import finish_each, finish_run
+from course_lib.runs import Latest, finish_each, finish_run
 from course_lib.training import Progress, fit, outputs, warm_up
 
 QUICK = 400  # test faces that an evaluation on the way looks at; the last one looks at all
 FIRST = 3  # steps until the first evaluation: its point of the curve is waited for
 PROBES = 25  # in a run, about
-KEPT = 32
-_finished: dict[Config, Result] = {}
+_finished: dict[Config, Result] = Latest(32)
 
 
 def run(config: Config | None = None, *, progress: bool = True, **changes: object) -> Result:
@@ -67,8 +66,6 @@ def stream(config: Config) -> Iterator[Result]:
             probes = (*probes, objective.probe(p.step))
         result = Result(config, p.steps, tuple(objective.losses), evaluations, probes)
         yield result
-    while len(_finished) >= KEPT:
-        _finished.pop(next(iter(_finished)), None)  # another run may have been quicker
     _finished[config] = result
     references.keep(config, {task: tuple(e.said[task] for e in evaluations) for task in config.compared()})
 

@@ -8,22 +8,21 @@ from dataclasses import replace
 from torch import Tensor
 
 from course_lib.multitask.config import LABELS, TASKS, UNITS, WEIGHTS, Config
+from course_lib.runs import Latest
 
-KEPT = 64  # tasks; the answers of one take some 100 kB
-_answers: dict[tuple[str, int, Config], tuple[Tensor, ...]] = {}
+_answers: dict[tuple[str, int, Config], tuple[Tensor, ...]] = Latest(64)  # of some 100 kB
 
 
 def kept(config: Config) -> dict[str, tuple[Tensor, ...]]:
     """Return what the tasks of ``config`` answered alone in an earlier run: float [n, 4] of each evaluation."""
-    return {task: _answers[key] for task in config.compared() if (key := _key(config, task)) in _answers}
+    known = {task: _answers.get(_key(config, task)) for task in config.compared()}
+    return {task: answers for task, answers in known.items() if answers is not None}
 
 
 def keep(config: Config, said: Mapping[str, tuple[Tensor, ...]]) -> None:
     """Keep what tasks answered alone in a run that is finished."""
     for task, answers in said.items():
         _answers[_key(config, task)] = answers
-    while len(_answers) > KEPT:
-        _answers.pop(next(iter(_answers)), None)  # another run may have been quicker
 
 
 def _key(config: Config, task: str) -> tuple[str, int, Config]:

@@ -60,7 +60,7 @@ class Result(RunSoFar):
         """The sum of the tasks' losses of the latest step, as they count now."""
         if not self.losses:
             return float("nan")
-        return float(np.dot(self.probes[-1].weights, self.losses[-1]))
+        return float(np.dot(self.probes[-1].weights.numpy(), self.losses[-1]))
 
     def table(self) -> pd.DataFrame:
         """Return one row for each task: task, labels, measure, n, together, alone, gain.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from course_lib.networks import build
 from course_lib.randomness import generator
-from course_lib.runs import finish_each, finish_run
+from course_lib.runs import Latest, finish_each, finish_run
 from course_lib.training import Batch, Objective, Progress, TrainingSet, fit, outputs, warm_up
 from course_lib.transfer.config import REGIMES, SCRATCH, Config, Regime
 from course_lib.transfer.network import FaceNet, Kept
@@ -24,8 +24,7 @@ BATCH = 64
 QUICK = 300  # test faces that an evaluation on the way looks at; the last one looks at all
 TIMES = 12  # evaluations in a run
 FIRST = 5  # steps until the first evaluation: its point of the curve is waited for
-KEPT = 64
-_finished: dict[Config, Result] = {}
+_finished: dict[Config, Result] = Latest(64)
 
 
 def run(config: Config | None = None, *, progress: bool = True, **changes: object) -> Result:
@@ -72,8 +71,6 @@ def stream(config: Config) -> Iterator[Result]:
             evaluations = (*evaluations, p.evaluation)
         result = Result(config, p.steps, tuple(losses), evaluations, network)
         yield result
-    while len(_finished) >= KEPT:
-        _finished.pop(next(iter(_finished)), None)  # another run may have been quicker
     _finished[_key(config)] = result
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from course_lib.runs import RunSoFar
 from course_lib.transfer.config import TARGETS, Config
@@ -64,8 +65,11 @@ class Result(RunSoFar):
 
 
 def count_trained(network: nn.Module) -> int:
-    """Return how many numbers the optimiser moves: those that get a gradient from an answer of the network."""
-    parameters = list(network.parameters())
-    answer = network(torch.zeros(2, 3, 32, 32)).sum()
+    """Return how many numbers the optimiser moves: those that get a gradient from an answer of the network.
+
+    It changes nothing, the norms' running means of a network in training included.
+    """
+    parameters, buffers = list(network.parameters()), {name: b.clone() for name, b in network.named_buffers()}
+    answer = functional_call(network, buffers, torch.zeros(2, 3, 32, 32)).sum()
     found = torch.autograd.grad(answer, parameters, allow_unused=True)
     return sum(p.numel() for p, gradient in zip(parameters, found, strict=True) if gradient is not None)

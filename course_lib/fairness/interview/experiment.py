@@ -22,7 +22,7 @@ from course_lib.fairness.interview.config import APPLICANTS, InterviewConfig
 from course_lib.fairness.interview.result import Evaluation, InterviewResult
 from course_lib.networks import Laptop, build
 from course_lib.randomness import generator
-from course_lib.runs import finish, finish_each, finish_run
+from course_lib.runs import Latest, finish, finish_each, finish_run
 from course_lib.training import Batch, Objective, Progress, TrainingSet, fit, outputs
 
 MIDDLE, SMILE, SHELF, MOOD = 50.0, 10.0, 10.0, 6.0  # points: the mean, up or down, up or down, standard deviation
@@ -30,8 +30,7 @@ UNIT = 20.0  # points in one unit of what the network says
 WATCHED = 100  # applicants that are looked at while the network trains
 BATCH, LR = 128, 1e-2
 TIMES = 8  # evaluations in a run
-_finished: dict[tuple, InterviewResult] = {}  # the latest runs: to come back to one takes no time
-KEPT = 8
+_finished: dict[tuple, InterviewResult] = Latest(8)  # the latest runs: to come back to one takes no time
 _drawn: dict[tuple[int, int], Tensor] = {}  # the latest training faces: other recruiters see the same ones
 
 
@@ -78,8 +77,9 @@ def train_scorer_each(
 
 def stream(config: InterviewConfig) -> Iterator[InterviewResult]:
     """Yield the growing result after every step and pause; stop iterating to cancel."""
-    if config.trained() in _finished:
-        yield _finished[config.trained()]
+    known = _finished.get(config.trained())
+    if known:
+        yield known
         return
     for data in training_set(config):  # noqa: B007 - the last one is complete
         yield InterviewResult(config, None, 0, 1, math.nan, ())
@@ -98,7 +98,7 @@ def stream(config: InterviewConfig) -> Iterator[InterviewResult]:
             evaluations = (*evaluations, p.evaluation)
         result = InterviewResult(config, network, p.step, p.steps, p.loss, evaluations)
         if result.finished:
-            _keep(result)
+            _finished[config.trained()] = result
         yield result
 
 
@@ -136,9 +136,3 @@ def evaluate(network: nn.Module, progress: Progress) -> Generator[None, None, Ev
 def _scores(network: nn.Module, pictures: Tensor) -> Generator[None, None, Tensor]:
     said = yield from outputs(network, pictures, len(pictures))
     return MIDDLE + UNIT * said[:, 0]
-
-
-def _keep(result: InterviewResult) -> None:
-    while len(_finished) >= KEPT:
-        _finished.pop(next(iter(_finished)), None)  # another run may have been quicker
-    _finished[result.config.trained()] = result

@@ -20,7 +20,7 @@ from course_lib.fairness.regression.config import N_TEST, OLDEST, YOUNGEST, AgeC
 from course_lib.fairness.regression.result import UNBOUNDED, AgeResult, Evaluation, Trained
 from course_lib.networks import Laptop, build
 from course_lib.randomness import derive_seed, generator
-from course_lib.runs import finish, finish_each, finish_run
+from course_lib.runs import Latest, finish, finish_each, finish_run
 from course_lib.training import Batch, Objective, Progress, TrainingSet, fit, outputs
 
 MIDDLE, UNIT = 49.0, 20.0  # years: the network says (age - 49) / 20
@@ -28,10 +28,9 @@ BATCH, LR = 64, 1e-2
 TIMES, WATCHED = 8, 500  # evaluations in a run, and how many test workers they look at
 FIRST = 5  # steps until the first evaluation: its point of the curve is waited for
 TEST_SEED = derive_seed("ages/test", 0)  # of the 2,000 workers who are in no training data
-KEPT = 6
 Rendering = Callable[[faces.Faces], Iterator[Tensor]]
 _trained_on, _tested_on = faces.Drawings(), faces.Drawings()  # another population has few other faces
-_finished: dict[tuple, AgeResult] = {}  # the latest runs: to come back to one takes no time
+_finished: dict[tuple, AgeResult] = Latest(6)  # the latest runs: to come back to one takes no time
 
 
 class Workers(NamedTuple):
@@ -87,8 +86,9 @@ def train_ages_each(*settings: AgeConfig | Mapping[str, object], progress: bool 
 
 def stream(config: AgeConfig) -> Iterator[AgeResult]:
     """Yield the growing result after every step and pause; stop iterating to cancel."""
-    if config.trained() in _finished:
-        yield _finished[config.trained()]
+    known = _finished.get(config.trained())
+    if known:
+        yield known
         return
     population = config.share, config.look, config.gap
     train = yield from ticking(sampling(config.n_train, *population, config.seed, _trained_on.rendering), config)
@@ -112,7 +112,7 @@ def stream(config: AgeConfig) -> Iterator[AgeResult]:
             evaluations = (*evaluations, evaluation)
         result = AgeResult(config, p.step, p.steps, p.loss, evaluations, trained)
         if result.finished:
-            _keep(result)
+            _finished[config.trained()] = result
         yield result
 
 
@@ -166,9 +166,3 @@ class _Features(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.network.features(x)
-
-
-def _keep(result: AgeResult) -> None:
-    while len(_finished) >= KEPT:
-        _finished.pop(next(iter(_finished)), None)  # another run may have been quicker
-    _finished[result.config.trained()] = result

@@ -306,10 +306,10 @@ ctypes.string_at(0)
 ## recursion without a limit | process crashed
 import sys
 sys.setrecursionlimit(10**9)
-lists = []
-for _ in range(10**6):
-    lists = [lists]
-repr(lists)
+one = other = []
+for _ in range(5 * 10**5):
+    one, other = [one], [other]
+one == other
 ## an error that is a web page | &lt;script&gt;
 raise ValueError("<script>alert(1)</script>")
 ## an error without a text | cannot be shown

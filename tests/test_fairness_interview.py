@@ -23,6 +23,7 @@ from course_lib.fairness.interview.plots import (
     plot_shifts,
 )
 from course_lib.fairness.interview.result import mean_table
+from course_lib.runs import Latest
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +79,11 @@ def test_a_run_is_the_same_every_time(liked):
 
 
 def test_a_run_that_was_made_is_remembered_whatever_is_looked_at(liked, monkeypatch):
-    monkeypatch.setattr(experiment, "_finished", dict(experiment._finished))
+    monkeypatch.setattr(experiment, "_finished", Latest(experiment._finished.most))
     first = train_scorer(progress=False)
     assert next(iter(stream(InterviewConfig(change="glasses", applicant=7)))) is first
     for seed in range(experiment._finished.most + 2):
-        experiment._keep(first.__class__(InterviewConfig(seed=100 + seed), None, 1, 1, 0.0, first.evaluations))
+        experiment._finished[InterviewConfig(seed=100 + seed).trained()] = first
     assert len(experiment._finished) == experiment._finished.most
 
 

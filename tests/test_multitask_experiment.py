@@ -24,6 +24,7 @@ from course_lib.multitask import (
 from course_lib.multitask.objective import TOGETHER, Together, make_networks, pulls
 from course_lib.multitask.pictures import AGE_DEVIATION, MEAN_AGE, first_faces, targets, training_faces
 from course_lib.randomness import generator
+from course_lib.runs import Latest
 from course_lib.training import inputs
 
 SHORT = {"n_train": 300, "epochs": 2, "noise": 0, "labels": {"smile": 40}}
@@ -162,7 +163,7 @@ def test_all_networks_start_the_same_and_one_task_together_is_that_task_alone():
 
 
 def test_a_task_alone_does_not_depend_on_the_others(short, monkeypatch):
-    monkeypatch.setattr(references, "_answers", {})
+    monkeypatch.setattr(references, "_answers", Latest(64))
     alone = run(progress=False, **SHORT | {"tasks": ("smile",)})
     ours, theirs = short.evaluations[-1].said["smile"], alone.evaluations[-1].said["smile"]
     torch.testing.assert_close(ours[:, 0], theirs[:, 0], rtol=1e-4, atol=1e-4)
@@ -171,8 +172,8 @@ def test_a_task_alone_does_not_depend_on_the_others(short, monkeypatch):
 @pytest.fixture
 def trained_alone(monkeypatch):
     """Forgets earlier runs; the list of what each run from now on trains alone."""
-    monkeypatch.setattr(experiment, "_finished", {})
-    monkeypatch.setattr(references, "_answers", {})
+    monkeypatch.setattr(experiment, "_finished", Latest(32))
+    monkeypatch.setattr(references, "_answers", Latest(64))
     asked = []
 
     def noting(config, alone=()):
@@ -188,8 +189,8 @@ def test_what_a_task_learned_alone_is_not_trained_again(trained_alone, monkeypat
     changed = SHORT | {"weights": {"age": 4}, "unit": "years"}
     quick = run(progress=False, **changed)
     assert trained_alone == [["smile", "age", "gender"], ["age"]]  # its unit is another
-    monkeypatch.setattr(experiment, "_finished", {})
-    monkeypatch.setattr(references, "_answers", {})
+    monkeypatch.setattr(experiment, "_finished", Latest(32))
+    monkeypatch.setattr(references, "_answers", Latest(64))
     anew = run(progress=False, **changed)
     assert trained_alone[2] == ["smile", "age", "gender"]
     assert [e.step for e in quick.evaluations] == [e.step for e in anew.evaluations]

@@ -60,9 +60,7 @@ def parity_distances(predictions: Tensor, group: Tensor) -> Tensor:
 def _distances(predictions: Tensor, parts: list[Tensor]) -> Tensor:
     ordered, order = predictions.sort()
     n = predictions.shape[-1]
-    everybody = (
-        torch.arange(1, n + 1, dtype=torch.float64) / n
-    )  # the share up to each value in order, and so below for each group
+    everybody = torch.arange(1, n + 1, dtype=torch.float64) / n  # the share up to each value in order
     last = torch.ones_like(ordered, dtype=torch.bool)  # of equal values: only there all of them are counted
     last[..., :-1] = ordered[..., :-1] < ordered[..., 1:]
     gaps = []

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from course_lib.data.lazy import LazyPictures
 from course_lib.errors import CourseError, require_integer, require_number
 from course_lib.parallel import at_once, cores, share_with
 
@@ -26,7 +27,8 @@ share_with(THREADS)
 
 CHUNK = 100  # images that are evaluated in one go
 
-Images = Tensor | Callable[[Tensor], Tensor]  # uint8 [N, C, H, W], or index -> uint8 [B, C, H, W]
+# uint8 [N, C, H, W], all there or made when they are first read, or a function: index -> uint8 [B, C, H, W]
+Images = Tensor | LazyPictures | Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import course_lib.training  # noqa: F401 - so that torch uses one thread in each process
 from course_lib.bench.browser import Browser
 from course_lib.doctor import find_browser
 

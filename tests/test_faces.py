@@ -14,6 +14,7 @@ from course_lib.data import faces, portrait
 from course_lib.data.faces import BALANCED, GROUPS, RANGES, SOURCE, counts, render, sample
 from course_lib.errors import CourseError
 from course_lib.networks import initialise
+from course_lib.randomness import generator
 
 # Priors and counts
 
@@ -246,22 +247,48 @@ def test_a_thousand_faces_have_no_pixel_out_of_range():
     assert faces.MAX_FACES >= 50_000
 
 
+HALVES = slice(0, 50), slice(50, 70)
+
+
 def test_drawings_are_those_of_all_faces_though_only_those_that_differ_are_drawn(monkeypatch):
     drawings, drawn = faces.Drawings(), []
-    rendering = faces.rendering
-    monkeypatch.setattr(faces, "rendering", lambda some: drawn.append(len(some)) or rendering(some))
+    draw = portrait.draw
+    monkeypatch.setattr(portrait, "draw", lambda some, size: drawn.append(len(some)) or draw(some, size))
     first = faces.sample(50, (0.4, 0.1, 0.2, 0.3), seed=1)
+    more = faces.Faces.joined([first, faces.sample(20, seed=2)])
     for one, expected in (
         (first, 50),
         (first, None),  # none differs
         (faces.sample(50, (0.4, 0.1, 0.3, 0.2), seed=1), 5),
         (first.change(background=1, age=30.0), 50),
-        (faces.sample(40, seed=1), 40),
+        (first, 50),
+        (more, 20),
+        (first, None),
     ):
         drawn.clear()
-        kept = drawings.render(one)
+        pictures = drawings.of(one)
+        assert not drawn  # nobody has looked yet
+        kept = pictures[:]
         assert drawn == ([expected] if expected else [])
-        assert torch.equal(kept, portrait.draw(one, 32))
+        assert torch.equal(kept, draw(one, 32))
+
+
+def test_drawings_that_nobody_has_looked_at_are_not_taken_for_drawn():
+    drawings, some = faces.Drawings(), faces.sample(30, seed=1)
+    drawings.of(some)[:10]
+    assert torch.equal(drawings.of(some)[:], render(some))
+
+
+@pytest.mark.parametrize("noise", [0, 40])
+def test_a_camera_takes_the_same_of_each_drawing_whenever_it_is_looked_at(noise):
+    some = faces.sample(70, seed=4)
+    cameras = {generator(i, "camera"): n for i, n in enumerate((50, 20))}
+    pictures = faces.camera(faces.Drawings().of(some), noise, cameras)
+    parts = [faces.add_grain(render(some[part]), noise, generator(i, "camera")) for i, part in enumerate(HALVES)]
+    order = torch.randperm(70, generator=generator(1, "order"))
+    for index in order.split(16):
+        assert torch.equal(pictures[index], torch.cat(parts)[index])
+    assert pictures[:].is_contiguous(memory_format=torch.channels_last)
 
 
 def test_faces_differ_where_any_attribute_does():

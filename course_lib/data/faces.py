@@ -6,13 +6,14 @@ a face is drawn, in two kinds that overlap, not who anybody is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
 from course_lib.data import portrait
+from course_lib.data.lazy import LazyPictures
 from course_lib.errors import CourseError, require_choice, require_integer, require_number
 from course_lib.randomness import generator
 
@@ -60,6 +61,11 @@ class Faces:
         """Return which faces have another attribute than those of ``other``, as many, at the same place: bool [N]."""
         pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
         return torch.stack([(one != two).reshape(len(self), -1).any(1) for one, two in pairs]).any(0)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Faces]) -> Faces:
+        """Return the faces of all parts, one part after the other."""
+        return cls(**{field.name: torch.cat([getattr(part, field.name) for part in parts]) for field in fields(cls)})
 
     @property
     def group(self) -> Tensor:
@@ -166,39 +172,35 @@ def render(faces: Faces, size: int = 32) -> Tensor:
     The same attributes give the same bytes, on every machine: only additions, multiplications, divisions and
     square roots are used. Raises `CourseError` for another size. Taught in: notebook 06.
     """
-    for drawn in rendering(faces, size):  # noqa: B007 - the last one is complete
-        pass
+    require_choice("size", size, SIZES)
+    drawn = torch.empty(len(faces), 3, size, size, dtype=torch.uint8)
+    count = CHUNK // size**2
+    for start in range(0, len(faces), count):
+        part = slice(start, start + count)
+        drawn[part] = portrait.draw(faces[part], size)
     return drawn
 
 
 class Drawings:
-    """Renders the latest faces, of 32 pixels; where as many were rendered before, only those that differ."""
+    """The drawings of the latest faces, of 32 pixels; of the next ones only those that differ are drawn."""
 
     def __init__(self) -> None:
-        self._latest: tuple[Faces, Tensor] | None = None
+        self._latest: tuple[Faces, LazyPictures] | None = None
 
-    def render(self, faces: Faces) -> Tensor:
-        """Return what `render` does, uint8 [N, 3, 32, 32]; it is not to be written into."""
-        for drawn in self.rendering(faces):  # noqa: B007 - the last one is complete
-            pass
-        return drawn
-
-    def rendering(self, faces: Faces) -> Iterator[Tensor]:
-        """Yield the tensor that `render` returns, while it fills; see `rendering`."""
-        latest = self._latest
-        if latest is None or len(latest[0]) != len(faces):
-            for drawn in rendering(faces):
-                yield drawn
-        else:
-            new = faces.differs(latest[0])
-            drawn = latest[1].clone()
-            yield drawn
-            if new.any():
-                for part in rendering(faces[new]):  # noqa: B007 - the last one is complete
-                    yield drawn
-                drawn[new] = part
-        self._latest = faces, drawn
-        yield drawn
+    def of(self, faces: Faces) -> LazyPictures:
+        """Return what `render` does, uint8 [N, 3, 32, 32]: each face is drawn when it is first looked at."""
+        drawn = torch.empty(len(faces), 3, 32, 32, dtype=torch.uint8)
+        missing = torch.ones(len(faces), dtype=torch.bool)
+        if self._latest:
+            before, pictures = self._latest
+            n = min(len(faces), len(before))
+            first = slice(n)
+            kept, still_missing = pictures.so_far()
+            drawn[first] = kept[first]
+            missing[first] = faces[first].differs(before[first]) | still_missing[first]
+        pictures = LazyPictures(drawn, missing, lambda index: render(faces[index]))
+        self._latest = faces, pictures
+        return pictures
 
 
 def add_grain(pictures: Tensor, noise: float, generator: torch.Generator) -> Tensor:
@@ -208,17 +210,20 @@ def add_grain(pictures: Tensor, noise: float, generator: torch.Generator) -> Ten
     """
     if not noise:
         return pictures.contiguous(memory_format=torch.channels_last)
-    grain = torch.randn(pictures.shape, generator=generator).mul_(noise).add_(pictures)
-    return grain.round_().clamp_(0, 255).to(torch.uint8, memory_format=torch.channels_last)
+    return _with_grain(pictures, torch.randn(pictures.shape, generator=generator).mul_(noise))
 
 
-def rendering(faces: Faces, size: int = 32) -> Iterator[Tensor]:
-    """Yield the tensor that `render` returns while it fills, every 15 ms or so: for whoever must pause on the way."""
-    require_choice("size", size, SIZES)
-    drawn = torch.empty(len(faces), 3, size, size, dtype=torch.uint8)
-    yield drawn
-    count = CHUNK // size**2
-    for start in range(0, len(faces), count):
-        part = slice(start, start + count)
-        drawn[part] = portrait.draw(faces[part], size)
-        yield drawn
+def camera(drawings: LazyPictures, noise: float, generators: Mapping[torch.Generator, int]) -> LazyPictures:
+    """Return what `add_grain` does, of each drawing of 32 pixels when it is first looked at.
+
+    generators: of the grain, and for how many drawings each, one after the other.
+    """
+    if noise:
+        grain = torch.cat([torch.randn(n, 3, 32, 32, generator=one).mul_(noise) for one, n in generators.items()])
+    taken = torch.empty(len(drawings), 3, 32, 32, dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
+    missing = torch.ones(len(drawings), dtype=torch.bool)
+    return LazyPictures(taken, missing, lambda i: _with_grain(drawings[i], grain[i]) if noise else drawings[i])
+
+
+def _with_grain(pictures: Tensor, grain: Tensor) -> Tensor:
+    return grain.add_(pictures).round_().clamp_(0, 255).to(torch.uint8, memory_format=torch.channels_last)

@@ -101,5 +101,5 @@ def evaluate(network: nn.Module, test: torch.Tensor, progress: Progress) -> Gene
 def prepare(config: Config) -> Iterator[None]:
     """Do once, ahead of the first run, what makes it wait: draw the faces and make an optimiser."""
     yield warm_up()
-    yield training_set(config)
+    yield from training_set(config).images.making()
     yield held_out_pictures(config.noise)

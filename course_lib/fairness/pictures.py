@@ -24,38 +24,33 @@ def photograph(drawn: Faces, noise: float, seed: int) -> Tensor:
 
 def add_grain(pictures: Tensor, noise: float, seed: int) -> Tensor:
     """Return what a noisy camera takes of drawings, uint8 [N, 3, 32, 32]; ``noise`` in grey levels of 255."""
-    return faces.add_grain(pictures, noise, generator(seed, "fairness/grain"))
+    return faces.add_grain(pictures, noise, grain(seed))
+
+
+def grain(seed: int) -> torch.Generator:
+    """Return the generator of a camera's noise."""
+    return generator(seed, "fairness/grain")
 
 
 def training_set(config: Config) -> TrainingSet:
-    """Return a run's faces: labels 1 for a smile, bias 1 for a man; at most four sets are kept."""
+    """Return a run's faces: labels 1 for a smile, bias 1 for a man; drawn when a batch first asks for them."""
     c = config
     return _training_set(c.n_train, c.priors, c.more, c.noise, c.seed)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _training_set(n: int, priors: tuple[float, ...], more: tuple[int, ...], noise: int, seed: int) -> TrainingSet:
-    drawn = [_drawn(n, priors, seed)]
+    parts = [faces.sample(n, priors, seed)]
     for group, (name, number) in enumerate(zip(GROUPS, more, strict=True)):
         if number:
-            drawn.append(_draw(faces.sample(number, {name: 1.0}, derive_seed("fairness/more", seed, group))))
-    pictures = [add_grain(p, noise, derive_seed("fairness/camera", seed, i)) for i, (_, p) in enumerate(drawn)]
-    smile = torch.cat([part.smile.long() for part, _ in drawn])
-    return TrainingSet(torch.cat(pictures), smile, torch.cat([part.gender for part, _ in drawn]), classes=2, values=2)
+            parts.append(faces.sample(number, {name: 1.0}, derive_seed("fairness/more", seed, group)))
+    everyone = Faces.joined(parts)
+    cameras = {grain(derive_seed("fairness/camera", seed, i)): len(part) for i, part in enumerate(parts)}
+    pictures = faces.camera(_drawings.of(everyone), noise, cameras)
+    return TrainingSet(pictures, everyone.smile.long(), everyone.gender, classes=2, values=2)
 
 
-def _draw(drawn: Faces) -> tuple[Faces, Tensor]:
-    return drawn, faces.render(drawn)
-
-
-_drawings = Drawings()
-
-
-@lru_cache(maxsize=2)
-def _drawn(n: int, priors: tuple[float, ...], seed: int) -> tuple[Faces, Tensor]:
-    """Return faces and their drawings, kept: those collected besides, or more noise, draw none of them anew."""
-    drawn = faces.sample(n, priors, seed)
-    return drawn, _drawings.render(drawn)  # with other priors few faces differ
+_drawings = Drawings()  # with other priors few faces differ, and with more noise none
 
 
 @lru_cache(maxsize=1)

@@ -46,7 +46,7 @@ _drawings = Drawings()
 def _drawn(shares: tuple[float, ...], seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the drawings and their groups, kept: a slider of the noise draws no face anew."""
     drawn = faces.sample(COLUMNS * LINES, shares, seed)
-    return _drawings.render(drawn), drawn.group
+    return _drawings.of(drawn)[:], drawn.group
 
 
 def shares(config: Config) -> list[float]:

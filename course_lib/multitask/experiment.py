@@ -103,5 +103,5 @@ def evaluate(networks: nn.ModuleDict, config: Config, now: Progress) -> Generato
 def prepare(config: Config) -> Iterator[None]:
     """Do once, ahead of the first run, what makes it wait: draw the faces and make an optimiser."""
     yield warm_up()
-    yield training_set(config)
+    yield from training_set(config).images.making()
     yield held_out(config.noise)

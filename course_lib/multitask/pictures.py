@@ -9,6 +9,7 @@ from torch import Tensor
 
 from course_lib.data import faces
 from course_lib.data.faces import OLDEST, YOUNGEST, Faces
+from course_lib.data.lazy import LazyPictures
 from course_lib.multitask.config import TASKS, Config
 from course_lib.randomness import derive_seed, generator
 from course_lib.training import TrainingSet
@@ -22,7 +23,12 @@ AGE_DEVIATION = (OLDEST - YOUNGEST) / 12**0.5  # of ages that are uniform betwee
 
 def photograph(pictures: Tensor, noise: float, seed: int) -> Tensor:
     """Return what a noisy camera takes of drawings, uint8 [N, 3, 32, 32]; ``noise`` in grey levels of 255."""
-    return faces.add_grain(pictures, noise, generator(seed, "multitask/grain"))
+    return faces.add_grain(pictures, noise, grain(seed))
+
+
+def grain(seed: int) -> torch.Generator:
+    """Return the generator of a camera's noise."""
+    return generator(seed, "multitask/grain")
 
 
 def truth(drawn: Faces, seed: int) -> Tensor:
@@ -65,27 +71,27 @@ def training_set(config: Config) -> TrainingSet:
 
 
 @lru_cache(maxsize=4)
-def training_faces(n: int, noise: int, seed: int) -> tuple[Tensor, Tensor]:
+def training_faces(n: int, noise: int, seed: int) -> tuple[LazyPictures, Tensor]:
     """Return pictures uint8 [N, 3, 32, 32] and all their labels float [N, 4], also those kept from a run."""
-    pictures, known = _drawn(n, seed)
-    return photograph(pictures, noise, seed), known
+    drawn, known = _drawn(n, seed)
+    return faces.camera(drawn, noise, {grain(seed): n}), known
 
 
 def first_faces(config: Config, count: int) -> tuple[Tensor, Tensor]:
     """Return what `training_faces` does of the first ``count`` faces; the camera takes no others."""
-    pictures, known = _drawn(config.n_train, config.seed)
-    return photograph(pictures[:count], config.noise, config.seed), known[:count]
+    drawn, known = _drawn(config.n_train, config.seed)
+    return photograph(drawn[:count], config.noise, config.seed), known[:count]
 
 
 @lru_cache(maxsize=2)
-def _drawn(n: int, seed: int) -> tuple[Tensor, Tensor]:
+def _drawn(n: int, seed: int) -> tuple[LazyPictures, Tensor]:
     """Return drawings and all their labels, kept: a slider of the noise draws no face anew."""
     drawn = faces.sample(n, seed=seed)
-    return faces.render(drawn), truth(drawn, seed)
+    return faces.Drawings().of(drawn), truth(drawn, seed)
 
 
 @lru_cache(maxsize=2)
 def held_out(noise: int) -> tuple[Tensor, Tensor]:
     """Return the faces that every run is tested on: pictures uint8 [2000, 3, 32, 32], labels float [2000, 4]."""
-    pictures, known = _drawn(TESTED, TEST_SEED)
-    return photograph(pictures, noise, TEST_SEED), known
+    drawn, known = _drawn(TESTED, TEST_SEED)
+    return photograph(drawn[:], noise, TEST_SEED), known

@@ -31,7 +31,7 @@ WATCHED = 100  # applicants that are looked at while the network trains
 BATCH, LR = 128, 1e-2
 TIMES = 8  # evaluations in a run
 _finished: dict[tuple, InterviewResult] = Latest(8)  # the latest runs: to come back to one takes no time
-_drawn: dict[tuple[int, int], Tensor] = {}  # the latest training faces: other recruiters see the same ones
+_drawings = faces.Drawings()  # other recruiters see the same faces
 
 
 def recruiters_scores(applicants: Faces, strength: float, seed: int = 0) -> Tensor:
@@ -81,11 +81,9 @@ def stream(config: InterviewConfig) -> Iterator[InterviewResult]:
     if known:
         yield known
         return
-    for data in training_set(config):  # noqa: B007 - the last one is complete
-        yield InterviewResult(config, None, 0, 1, math.nan, ())
     network = build(lambda: Laptop(1, CHANNELS), generator(config.seed, "interview/network"))
     steps = fit(
-        Scores(network, data, generator(config.seed, "interview/training")),
+        Scores(network, training_set(config), generator(config.seed, "interview/training")),
         epochs=config.epochs,
         batch_size=BATCH,
         lr=LR,
@@ -109,16 +107,11 @@ class Scores(Objective):
         return F.mse_loss(self.network(batch.x)[:, 0], batch.y)
 
 
-def training_set(config: InterviewConfig) -> Iterator[TrainingSet]:
-    """Yield the applicants, while they are drawn, and what the recruiters gave them; half have a bookshelf."""
-    faces_of = config.n_train, config.seed
+def training_set(config: InterviewConfig) -> TrainingSet:
+    """Return the applicants, drawn when they are first looked at, and the recruiters' scores; half have a bookshelf."""
     applicants = faces.sample(config.n_train, seed=config.seed, bookshelf=0.5)
     scores = recruiters_scores(applicants, config.strength, config.seed)
-    kept = _drawn.get(faces_of)
-    for pictures in faces.rendering(applicants) if kept is None else [kept]:
-        yield TrainingSet(pictures, (scores - MIDDLE) / UNIT)
-    _drawn.clear()
-    _drawn[faces_of] = pictures
+    return TrainingSet(_drawings.of(applicants), (scores - MIDDLE) / UNIT)
 
 
 def evaluate(network: nn.Module, progress: Progress) -> Generator[None, None, Evaluation]:

@@ -6,7 +6,7 @@ Made up, like the faces: "outdoors" is a group that no picture shows; sun and wi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -14,13 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.data import faces
+from course_lib.data.lazy import LazyPictures
 from course_lib.fairness.config import CHANNELS
 from course_lib.fairness.regression.bounded import GroupSquares
 from course_lib.fairness.regression.config import N_TEST, OLDEST, YOUNGEST, AgeConfig
 from course_lib.fairness.regression.result import UNBOUNDED, AgeResult, Evaluation, Trained
 from course_lib.networks import Laptop, build
 from course_lib.randomness import derive_seed, generator
-from course_lib.runs import Latest, finish, finish_each, finish_run
+from course_lib.runs import Latest, finish_each, finish_run
 from course_lib.training import Batch, Objective, Progress, TrainingSet, fit, outputs
 
 MIDDLE, UNIT = 49.0, 20.0  # years: the network says (age - 49) / 20
@@ -28,7 +29,6 @@ BATCH, LR = 64, 1e-2
 TIMES, WATCHED = 8, 500  # evaluations in a run, and how many test workers they look at
 FIRST = 5  # steps until the first evaluation: its point of the curve is waited for
 TEST_SEED = derive_seed("ages/test", 0)  # of the 2,000 workers who are in no training data
-Rendering = Callable[[faces.Faces], Iterator[Tensor]]
 _trained_on, _tested_on = faces.Drawings(), faces.Drawings()  # another population has few other faces
 _finished: dict[tuple, AgeResult] = Latest(6)  # the latest runs: to come back to one takes no time
 
@@ -38,7 +38,7 @@ class Workers(NamedTuple):
 
     age: Tensor
     outdoors: Tensor
-    pictures: Tensor
+    pictures: Tensor | LazyPictures
 
 
 def sample_workers(n: int, share: float, look: float, gap: float = 0.0, seed: int = 0) -> Workers:
@@ -48,22 +48,19 @@ def sample_workers(n: int, share: float, look: float, gap: float = 0.0, seed: in
     younger than the oldest indoors. The share is exact, up to rounding, and nothing else depends on the group.
     Taught in: notebook 06.
     """
-    return finish(sampling(n, share, look, gap, seed))
+    workers = _sample_workers(n, share, look, gap, seed, faces.Drawings())
+    return workers._replace(pictures=workers.pictures[:])
 
 
-def sampling(
-    n: int, share: float, look: float, gap: float, seed: int, rendering: Rendering = faces.rendering
-) -> Generator[None, None, Workers]:
-    """Generator that returns what `sample_workers` returns; it pauses often."""
+def _sample_workers(n: int, share: float, look: float, gap: float, seed: int, drawings: faces.Drawings) -> Workers:
+    """Return what `sample_workers` returns, each picture drawn when it is first looked at."""
     drawn = faces.sample(n, seed=seed)
     rank = torch.rand(n, generator=generator(seed, "workers/outdoors")).argsort().argsort()
     outdoors = rank < round(n * share)
     part = (drawn.age - faces.YOUNGEST) / (faces.OLDEST - faces.YOUNGEST)
     age = YOUNGEST + part * (OLDEST - YOUNGEST - gap * outdoors)
     looks = (age + look * outdoors).clamp(max=faces.OLDEST)
-    for pictures in rendering(drawn.change(age=looks)):  # noqa: B007 - the last one is complete
-        yield
-    return Workers(age, outdoors.long(), pictures)
+    return Workers(age, outdoors.long(), drawings.of(drawn.change(age=looks)))
 
 
 def train_ages(config: AgeConfig | None = None, *, progress: bool = True, **changes: object) -> AgeResult:
@@ -91,8 +88,8 @@ def stream(config: AgeConfig) -> Iterator[AgeResult]:
         yield known
         return
     population = config.share, config.look, config.gap
-    train = yield from ticking(sampling(config.n_train, *population, config.seed, _trained_on.rendering), config)
-    test = yield from ticking(sampling(N_TEST, *population, TEST_SEED, _tested_on.rendering), config)
+    train = _sample_workers(config.n_train, *population, config.seed, _trained_on)
+    test = _sample_workers(N_TEST, *population, TEST_SEED, _tested_on)
     network = build(lambda: Laptop(1, CHANNELS), generator(config.seed, "ages/network"))
     data = TrainingSet(train.pictures, (train.age - MIDDLE) / UNIT)
     steps = fit(
@@ -123,22 +120,12 @@ class Ages(Objective):
         return F.mse_loss(self.network(batch.x)[:, 0], batch.y)
 
 
-def ticking(work: Generator[None, None, Workers], config: AgeConfig) -> Generator[AgeResult, None, Workers]:
-    """Yield a result that has nothing yet at each pause of ``work``; return what it returns."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as done:
-            return done.value
-        yield AgeResult(config, 0, 1, math.nan, ())
-
-
 def evaluate(
     network: nn.Module, train: Workers, test: Workers, progress: Progress
 ) -> Generator[None, None, tuple[Evaluation, Trained | None]]:
     """Measure both groups' errors on the first test workers; at the end on all, with the last layer fitted exactly."""
     if progress.step < progress.steps:
-        said = yield from outputs(network, test.pictures[:WATCHED], WATCHED)
+        said = yield from outputs(network, test.pictures, WATCHED)
         return Evaluation(progress.step, errors_of(MIDDLE + UNIT * said[:, 0], test)), None
     seen = yield from features(network, test.pictures)
     learnt = yield from features(network, train.pictures)
@@ -154,7 +141,7 @@ def errors_of(predicted: Tensor, workers: Workers) -> tuple[float, float]:
     return tuple(float(off[outdoors == one].square().mean().sqrt()) for one in (0, 1))
 
 
-def features(network: nn.Module, pictures: Tensor) -> Generator[None, None, Tensor]:
+def features(network: nn.Module, pictures: Tensor | LazyPictures) -> Generator[None, None, Tensor]:
     """Generator that returns what the network's last layer sees, float [N, 32]; it pauses often."""
     return (yield from outputs(_Features(network), pictures, len(pictures)))
 

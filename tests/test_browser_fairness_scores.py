@@ -5,12 +5,9 @@ import re
 import pytest
 from in_browser import FINISHED, alt, open_panel, press_field, press_slider, shoot
 
-from course_lib.bench.browser import Watch
-
 pytestmark = pytest.mark.browser
 INTERVIEW = "from course_lib.fairness.interview.panel import interview_panel\npanel = interview_panel()\npanel"
 REGRESSION = "from course_lib.fairness.regression.panel import regression_panel\npanel = regression_panel()\npanel"
-BOUNDED = REGRESSION.replace("l()", "l(bound=12.5)")
 
 
 def test_every_control_of_the_interview_answers_and_keeps_the_focus(lab):
@@ -80,15 +77,3 @@ def test_two_hundred_rapid_moves_leave_exactly_the_last_state(lab, source, pictu
     lab.until(lambda: aim.format(f"{shown:g}") in alt(lab, picture), 30)
     assert lab.page.evaluate(where) == before  # nothing jumped
     assert not lab.page.locator("img.course-stale").count()
-
-
-@pytest.mark.parametrize(("source", "picture", "slider"), [
-    (INTERVIEW, "faces", "applicant"), (REGRESSION, "repair", "strength"), (BOUNDED, "repair", "bound"),
-], ids=["applicant", "strength", "bound"])  # fmt: skip
-def test_a_picture_follows_its_slider(lab, source, picture, slider):
-    open_panel(lab, source, picture, f"drag_{slider}.ipynb")
-    lab.until(FINISHED, 30)
-    watch = Watch(lab, f"course-{slider}", f"course-{picture}")
-    key = "ArrowLeft" if slider == "bound" else "ArrowRight"
-    for _ in range(21):
-        watch.move(key)  # raises if no new picture comes; how long it takes is what `bench drags` measures

@@ -5,7 +5,7 @@
 
 from course_lib.augmentation.augmentations import AUGMENTATIONS, Augmentation, augment, effects
 from course_lib.augmentation.config import Config
-from course_lib.augmentation.experiment import run, stream
+from course_lib.augmentation.experiment import run, run_each, stream
 from course_lib.augmentation.gallery import make_gallery, plot_gallery, plot_reading
 from course_lib.augmentation.measures import invariance, smoothness
 from course_lib.augmentation.panel import panel
@@ -17,6 +17,6 @@ from course_lib.augmentation.transforms import shift, turn
 
 __all__ = [
     "AUGMENTATIONS", "Augmentation", "Config", "Result", "augment", "effects", "invariance", "make_gallery", "panel",
-    "plot_curves", "plot_gallery", "plot_reading", "plot_study", "plot_weights", "read", "run", "shift", "smoothness",
-    "stream", "study", "summarise", "turn",
+    "plot_curves", "plot_gallery", "plot_reading", "plot_study", "plot_weights", "read", "run", "run_each", "shift",
+    "smoothness", "stream", "study", "summarise", "turn",
 ]  # fmt: skip

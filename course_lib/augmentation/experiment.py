@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from course_lib.augmentation.config import Config
 from course_lib.augmentation.result import ARMS, Evaluation, Result
 from course_lib.data import digits
 from course_lib.randomness import generator
-from course_lib.runs import finish_run
+from course_lib.runs import finish_each, finish_run
 from course_lib.training import Progress, TrainingSet, fit, predict, warm_up
 
 
@@ -25,6 +25,14 @@ def run(config: Config | None = None, *, progress: bool = True, **changes: objec
     """
     config = Config.made_of(config, changes)
     return finish_run(stream(config), config.named() if progress else None)
+
+
+def run_each(*settings: Config | Mapping[str, object], progress: bool = True) -> list[Result]:
+    """Do several runs side by side, on a core each, e.g. ``run_each({"seed": 1}, {"seed": 2})``; see `run`.
+
+    Give a `Config` for each, or what to change of the defaults. Taught in: notebook 03.
+    """
+    return finish_each(map(stream, Config.each_of(settings)), "training" if progress else None)
 
 
 def stream(config: Config) -> Iterator[Result]:

@@ -11,10 +11,10 @@ from course_lib.gradients.heatmaps import plot_histograms, plot_report
 from course_lib.gradients.panels import panel, transformer_panel
 from course_lib.gradients.plots import plot_activation, plot_gradients
 from course_lib.gradients.report import Finding, Report, report
-from course_lib.gradients.transformer import History, run, stream
+from course_lib.gradients.transformer import History, run, run_each, stream
 
 __all__ = [
     "ACTIVATIONS", "Finding", "History", "Profile", "ProfileConfig", "Report", "TransformerConfig", "panel",
-    "plot_activation", "plot_gradients", "plot_histograms", "plot_report", "profile", "report", "run", "stream",
-    "transformer_panel", "weights",
+    "plot_activation", "plot_gradients", "plot_histograms", "plot_report", "profile", "report", "run", "run_each",
+    "stream", "transformer_panel", "weights",
 ]  # fmt: skip

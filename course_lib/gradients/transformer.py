@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from course_lib.gradients.config import TransformerConfig
 from course_lib.networks import build
 from course_lib.randomness import generator
-from course_lib.runs import progress_bar
+from course_lib.runs import finish_each, finish_run
 from course_lib.training import Batch, Objective, fit
 
 HEADS, DIGITS = 4, 10
@@ -111,10 +111,15 @@ def run(config: TransformerConfig | None = None, *, progress: bool = True, **cha
     Raises `CourseError` for settings out of range. Taught in: notebook 01.
     """
     config = TransformerConfig.made_of(config, changes)
-    history = None
-    for history in progress_bar(stream(config), "Transformer") if progress else stream(config):  # noqa: B007
-        pass
-    return history
+    return finish_run(stream(config), "Transformer" if progress else None)
+
+
+def run_each(*settings: TransformerConfig | Mapping[str, object], progress: bool = True) -> list[History]:
+    """Train several small Transformers side by side, on a core each, e.g. ``run_each({}, {"order": "post"})``.
+
+    See `run`. Give a `TransformerConfig` for each, or what to change of the defaults. Taught in: notebook 01.
+    """
+    return finish_each(map(stream, TransformerConfig.each_of(settings)), "Transformers" if progress else None)
 
 
 def stream(config: TransformerConfig) -> Iterator[History]:

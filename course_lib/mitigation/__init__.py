@@ -6,7 +6,7 @@ holds the runs that take hours, with a panel of its own.
 
 from course_lib.mitigation import stored
 from course_lib.mitigation.config import Config
-from course_lib.mitigation.experiment import run, stream
+from course_lib.mitigation.experiment import run, run_each, stream
 from course_lib.mitigation.iosm import plot_iosm
 from course_lib.mitigation.methods import METHODS, Method, Setting
 from course_lib.mitigation.panel import panel
@@ -16,5 +16,5 @@ from course_lib.mitigation.sheet import plot_sheet
 
 __all__ = [
     "METHODS", "Config", "Evaluation", "Method", "Result", "Setting", "panel", "plot_groups", "plot_iosm",
-    "plot_mmd", "plot_sheet", "plot_training", "run", "stored", "stream",
+    "plot_mmd", "plot_sheet", "plot_training", "run", "run_each", "stored", "stream",
 ]  # fmt: skip

@@ -68,7 +68,10 @@ class LivePanel(Panel):
             self.label({name: "No run yet."})
         if self.RUNS:
             self.say("Run, or move a control, to start.", 0.0)
-            self.worker.submit(lambda: self.prepare(self.config()))  # so that the first run starts at once
+            if self.known(config):
+                self.start()  # which shows it at once, and trains nothing
+            else:
+                self.worker.submit(lambda: self.prepare(self.config()))  # so that the first run starts at once
 
     # --- what a lesson fills in ---
 
@@ -78,6 +81,10 @@ class LivePanel(Panel):
     def stream(self, config: Config) -> Iterator[Partial]:
         """Yield the growing result of a run, often; whoever iterates may stop."""
         raise NotImplementedError
+
+    def known(self, config: Config) -> bool:
+        """Return whether this process has the finished run of ``config``: a new panel then shows it."""
+        return False
 
     def prepare(self, config: Config) -> Iterator[None]:
         """Do once, ahead of the first run, what makes it wait."""

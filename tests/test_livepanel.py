@@ -5,7 +5,7 @@ import time
 import pytest
 from matplotlib.figure import Figure
 
-from course_lib import gradients
+from course_lib import fairness, gradients, mitigation, multitask
 from course_lib.errors import CourseError
 from course_lib.gradients.config import SETTINGS, ProfileConfig, TransformerConfig
 from course_lib.livepanel import OWN
@@ -169,3 +169,17 @@ def test_a_finer_screen_gets_finer_pictures_of_the_same_size(deep):
 def test_bad_state_is_one_clear_sentence(state, said):
     with pytest.raises(CourseError, match=said):
         gradients.panel(**state)
+
+
+@pytest.mark.parametrize("room", [fairness, multitask, mitigation], ids=lambda room: room.__name__.split(".")[-1])
+def test_a_new_panel_shows_the_run_of_its_settings_that_was_done_before(room):
+    settings = {"n_train": 300, "epochs": 1, "seed": 41}
+    done = room.run(progress=False, **settings)
+    panel = room.panel(**settings)
+    panel.wait(60)
+    assert panel.result.finished
+    assert panel.result.losses == done.losses
+    assert "Finished" in panel.status.value
+    other = room.panel(**settings | {"seed": 42})
+    other.wait(60)
+    assert other.result is None  # it waits to be run

@@ -13,7 +13,7 @@ from course_lib.data.faces import BALANCED, GENDERS, GROUPS
 from course_lib.fairness import plots
 from course_lib.fairness.config import MOST_MORE, Config
 from course_lib.fairness.controls import COLLECT, PRIORS, READING, STEPS, make_controls, shown_priors
-from course_lib.fairness.experiment import prepare, stream
+from course_lib.fairness.experiment import cached, prepare, stream
 from course_lib.fairness.methods import METHODS
 from course_lib.fairness.priors import link
 from course_lib.fairness.result import Result
@@ -85,6 +85,9 @@ class FairnessPanel(LivePanel):
 
     def stream(self, config: Config) -> Iterator[Result]:
         return stream(config)
+
+    def known(self, config: Config) -> bool:
+        return cached(config) is not None
 
     def prepare(self, config: Config) -> Iterator[None]:
         return prepare(config)

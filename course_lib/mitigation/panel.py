@@ -19,7 +19,7 @@ from course_lib.keep import KeptRuns
 from course_lib.mitigation import plots
 from course_lib.mitigation.config import Config
 from course_lib.mitigation.controls import NAMES, make_controls, mean_strength
-from course_lib.mitigation.experiment import prepare, standard_of, stream
+from course_lib.mitigation.experiment import cached, prepare, standard_of, stream
 from course_lib.mitigation.iosm import IOSMPicture
 from course_lib.mitigation.methods import METHODS, Setting
 from course_lib.mitigation.result import Result
@@ -75,7 +75,10 @@ class BiasPanel(Panel):
         self.say("Run, or move a control, to start training.", 0.0)
         self.label({name: NAMES.get(name) or VARIABLES[name].title for name in self.controls})
         self.label({"picture": "No run yet."})
-        self.worker.submit(lambda: prepare(self.config()))  # so that the first run starts at once
+        if cached(config):
+            self.start()  # which shows it at once, and trains nothing
+        else:
+            self.worker.submit(lambda: prepare(self.config()))  # so that the first run starts at once
 
     # --- state ---
 

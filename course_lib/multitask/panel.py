@@ -11,7 +11,7 @@ from course_lib.livepanel import LivePanel
 from course_lib.multitask import plots
 from course_lib.multitask.config import TASKS, Config
 from course_lib.multitask.controls import labels_of, make_controls, settings_of, values_of, weight_of
-from course_lib.multitask.experiment import prepare, stream
+from course_lib.multitask.experiment import cached, prepare, stream
 from course_lib.multitask.objective import start
 from course_lib.multitask.plots import Before
 from course_lib.multitask.result import Result
@@ -64,6 +64,9 @@ class MultitaskPanel(LivePanel):
 
     def stream(self, config: Config) -> Iterator[Result]:
         return stream(config)
+
+    def known(self, config: Config) -> bool:
+        return cached(config) is not None
 
     def prepare(self, config: Config) -> Iterator[None]:
         return prepare(config)

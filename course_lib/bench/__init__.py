@@ -16,6 +16,7 @@ from course_lib.errors import require_choice
 BENCHES = {
     "import": "startup",  # import course_lib
     "render": "compute",  # images a second
+    "faces": "compute",  # faces a second
     "train": "compute",  # a whole run, and fit against a bare loop
     "augmentation": "augmentation",  # augmented images a second, and lesson 03's run
     "methods": "compute",  # what a method costs, in runs of StdM
@@ -23,6 +24,7 @@ BENCHES = {
     "drags": "drags",  # what follows a slider, panel by panel
     "points": "points",  # the first points of runs in lessons 04 to 06
     "throughput": "throughput",  # a study against a JPEG per image
+    "study": "throughput",  # one run of a study
     "findings": "findings",  # what the lesson claims, over three seeds
     "repairs": "repairs",  # what lesson 06 claims of its methods, over three seeds
     "thresholds": "thresholds",  # how rarely grading by training misjudges

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from course_lib import training
 from course_lib.bench import Figure
-from course_lib.data import biased_mnist
+from course_lib.data import biased_mnist, faces
 from course_lib.data.digits import load
 from course_lib.mitigation import METHODS, Config, run
 from course_lib.networks import make_network
@@ -38,6 +38,14 @@ def measure_render() -> Iterator[Figure]:
         draw()
         speed = len(chosen) / statistics.median(seconds(draw) for _ in range(7))
         yield Figure(f"images rendered at {3 * cell} x {3 * cell}", speed, "per s", aim)
+
+
+def measure_faces() -> Iterator[Figure]:
+    drawn = faces.sample(4000)
+    for size, aim in ((32, ">= 5000"), (64, "")):
+        faces.render(drawn, size)
+        speed = len(drawn) / statistics.median(seconds(lambda size=size: faces.render(drawn, size)) for _ in range(5))
+        yield Figure(f"faces rendered at {size} x {size}", speed, "per s", aim)
 
 
 def measure_train() -> Iterator[Figure]:

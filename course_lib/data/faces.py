@@ -20,7 +20,7 @@ from course_lib.randomness import generator
 GENDERS = ("woman", "man")  # as drawn
 GROUPS = ("woman, not smiling", "woman, smiling", "man, not smiling", "man, smiling")
 BALANCED = (0.25, 0.25, 0.25, 0.25)
-SOURCE = (0.45, 0.02, 0.06, 0.47)  # what the course exercise has: smiles go along with men
+SOURCE = (0.45, 0.02, 0.06, 0.47)  # the shares of the course exercise, so that half are women: smiles go along with men
 BACKGROUNDS = ("plain", "bookshelf")
 SIZES = (32, 64)
 YOUNGEST, OLDEST = 18, 80

@@ -23,7 +23,7 @@ from course_lib.fairness.regression.repair import parity_distance, wasserstein_r
 from course_lib.fairness.regression.result import error_table
 from course_lib.fairness.result import Result
 from course_lib.fairness.roc import auc, auc_table, one_vs_rest, plot_roc, roc_curve
-from course_lib.fairness.stored import three_seeds
+from course_lib.fairness.stored import three_seeds, weight_decays
 
 __all__ = [
     "CRITERIA",
@@ -63,4 +63,5 @@ __all__ = [
     "train_scorer",
     "train_scorer_each",
     "wasserstein_repair",
+    "weight_decays",
 ]

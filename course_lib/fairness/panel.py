@@ -40,6 +40,7 @@ class FairnessPanel(LivePanel):
     CONFIG = Config
     NAMED: ClassVar = {
         "the course's source": {},
+        "the source, 92 % men": {"priors": (0.06, 0.02, 0.45, 0.47)},
         "balanced": {"priors": BALANCED},
         "few women": {"priors": (0.05, 0.05, 0.45, 0.45)},
         "only women smile": {"priors": (0.0, 0.5, 0.5, 0.0)},

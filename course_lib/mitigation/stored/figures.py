@@ -88,10 +88,10 @@ def _order(long: pd.DataFrame) -> list[str]:
 
 def _how(rows: pd.DataFrame) -> str:
     seeds = rows.groupby("method")["seed"].nunique()
-    return f"at strength 0.7 ({'/'.join(rows['source'].unique())}, {len(rows)} runs, {_range(seeds)})"
+    return f"at strength 0.7 ({'/'.join(rows['source'].unique())}, {len(rows)} runs, {seed_range(seeds)})"
 
 
-def _range(seeds: pd.Series) -> str:
+def seed_range(seeds: pd.Series) -> str:
     """Return how many seeds there are, such as "3 seeds", or "2 to 3 seeds" if that differs."""
     low, high = (int(seeds.min()), int(seeds.max())) if len(seeds) else (0, 0)
     return f"{low} to {high} seeds" if low != high else f"{high} seed{'s' * (high != 1)}"
@@ -118,7 +118,7 @@ def plot_counts(rows: pd.DataFrame | None = None, *, axes: Sequence[Axes] | None
             axes[1].plot(spread.index, spread["mean"], **look, ls="-" if method in paper.COUNTS else ":")
             axes[1].fill_between(spread.index, spread["min"], spread["max"], color=color, alpha=0.12, lw=0)
         top = max(0.6, *(ax.get_ylim()[1] for ax in axes))
-        seeds = _range(table.groupby(["method", "count"])["seed"].nunique())
+        seeds = seed_range(table.groupby(["method", "count"])["seed"].nunique())
         for ax, title in zip(axes, ("the paper (ends of its lines)", f"ours: mean and range, {seeds}"), strict=True):
             ax.axhline(0.1, color="black", lw=0.6, ls=":")
             ax.set(ylim=(0, top), xticks=(1, 3, 5, 7), xlabel="variables that a method is told", title=title)

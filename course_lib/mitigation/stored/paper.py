@@ -1,7 +1,8 @@
 """Numbers of the paper: R. Shrestha, K. Kafle, C. Kanan, arXiv 2104.00170, Biased MNIST at strength 0.7.
 
 The accuracies are those of its table 1; the other numbers were read off its figures. Its author later reported a
-fault in the data that were uploaded with it: the pattern is what can be compared, not the digits.
+fault in the data that were uploaded with it: the pattern is what can be compared, not the digits. Of its figure 3a
+(improvement over StdM) there are no numbers here.
 """
 
 # Unbiased accuracy (table 1).

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from course_lib.data.biased_mnist import VARIABLES
 from course_lib.mitigation.plots import ROWS, TITLES, GroupsPlot, MMDPlot, horizontal
 from course_lib.mitigation.result import GROUPS
-from course_lib.mitigation.stored.figures import LOOKS
+from course_lib.mitigation.stored.figures import LOOKS, seed_range
 from course_lib.mitigation.stored.results import STANDARD, Stored, runs, tidy
 from course_lib.plotting import MAJORITY, MINORITY, STYLE, LiveFigure, new_figure
 
@@ -25,23 +25,28 @@ SHAPE = "distractor_shape"  # what methods are told at all strengths
 class StrengthPicture(LiveFigure):
     """Unbiased accuracy against the strength, of all methods, told the distractor shape if they are told anything.
 
-    The chosen method stands out, with the range of its seeds; dots are the seeds of the chosen setting.
+    Lines are means over seeds, upright lines reach from the lowest seed to the highest; those of the methods
+    stand side by side, about their strength. The chosen method stands out; dots are the seeds of the chosen setting.
     """
 
     SIZE = (5.4, 2.9)
+    ASIDE = 0.007  # in strength, from one method's range to the next
 
     def __init__(self, figure: Figure | None = None):
         super().__init__(figure or new_figure(*self.SIZE))
         rows = runs()
         rows = rows[(rows["told_as"] != "majority") & rows["explicit"].isin(("", SHAPE))]
-        by_method = rows.groupby(["method", "strength"])["unbiased accuracy"].agg(["mean", "min", "max"])
+        by_method = rows.groupby(["method", "strength"])["unbiased accuracy"].agg(["mean", "min", "max", "count"])
+        self.spread = f"means of {seed_range(by_method.pop('count'))}; upright lines: lowest to highest"
         self.lines = {m: part.reset_index("strength").to_numpy().T for m, part in by_method.groupby("method")}
         with mpl.rc_context(STYLE):
             ax = self.figure.add_axes((0.1, 0.16, 0.87, 0.72))
             ax.set(xlim=(0, 1.05), ylim=(0, 1), xlabel="bias strength", ylabel="unbiased accuracy")
             ax.set_title("all methods; lines: told the distractor shape, if anything")
-            for method, (strength, mean, _, _) in self.lines.items():
-                ax.plot(strength, mean, "-", color="black" if method == STANDARD else "#c0c0c0", lw=1.1)
+            for i, (method, (strength, mean, low, high)) in enumerate(self.lines.items()):
+                color = "black" if method == STANDARD else "#c0c0c0"
+                ax.plot(strength, mean, "-", color=color, lw=1.1)
+                ax.vlines(strength + (i - (len(self.lines) - 1) / 2) * self.ASIDE, low, high, color=color, lw=1)
             ax.axhline(0.1, color="black", lw=0.6, ls=":")
             ax.text(0.005, 0.115, "chance", fontsize=7.5, color=GREY)
             (self.line,) = ax.plot([], [], "-", lw=2.2, animated=True)
@@ -49,7 +54,8 @@ class StrengthPicture(LiveFigure):
             (self.dots,) = ax.plot([], [], ls="", ms=7, mew=1.2, mec="black", alpha=0.8, animated=True)
             self.at = ax.axvline(0.7, color=GREY, lw=0.8, ls="--", animated=True)
             at = {"transform": ax.transAxes, "ha": "right", "va": "top"}
-            ax.text(0.985, 0.87, "black: StdM, grey: the others", fontsize=8, color=GREY, **at)
+            said = f"black: StdM, grey: the others\n{self.spread}"
+            ax.text(0.985, 0.87, said, fontsize=8, color=GREY, **at)
             self.text = ax.text(0.985, 0.97, "", visible=figure is not None, **at)
 
     def update(self, stored: Stored) -> None:
@@ -67,10 +73,10 @@ class StrengthPicture(LiveFigure):
         self.at.set_xdata([c.strength] * 2)
         self.text.set_text(stored.said())
 
-    @staticmethod
-    def describe(stored: Stored) -> str:
+    def describe(self, stored: Stored) -> str:
         """Return the picture in words."""
-        return f"Unbiased accuracy of all methods against the bias strength. {caption(stored)}: {stored.said()}."
+        shown = f"Unbiased accuracy of all methods against the bias strength, {self.spread}."
+        return f"{shown} {caption(stored)}: {stored.said()}."
 
 
 class SettingPicture(LiveFigure):

@@ -3,10 +3,16 @@
 import pytest
 from in_browser import FINISHED, alt, open_panel, press_field, press_slider, shoot, show_cell
 
+from course_lib.bench.browser import DONE
+from course_lib.bench.panels import TRAINING
 from course_lib.fairness.controls import PRIORS
 
 pytestmark = pytest.mark.browser
 PANEL = "from course_lib import fairness\npanel = fairness.panel(n_train=1000, epochs=3)\npanel"
+OWN = """import torch
+def mine(logits, y):
+    return torch.nn.functional.cross_entropy(logits, y)
+fairness.METHODS.register("mine", mine)"""
 
 
 @pytest.fixture
@@ -19,9 +25,21 @@ def values(panel):
     return [float(panel.page.locator(f".course-{name} .widget-readout").inner_text()) for name in PRIORS]
 
 
-def run(panel):
-    panel.page.locator("button.jupyter-button", has_text="Run").press("Space")
-    panel.until(FINISHED, 60)
+def press(panel, button):
+    panel.page.locator("button.jupyter-button", has_text=button).press("Space")
+
+
+def type_below(panel, source):
+    """Run a further cell below that of the panel, as a student does."""
+    panel.page.evaluate(
+        """async (source) => { const notebook = window.jupyterapp.shell.currentWidget.content;
+        const end = notebook.model.cells.length;
+        notebook.model.sharedModel.insertCell(end, {cell_type: "code", source});
+        notebook.activeCellIndex = end;
+        await window.jupyterapp.commands.execute("notebook:run-cell"); }""",
+        source,
+    )
+    panel.until(DONE, 30)
 
 
 def test_notebook_runs_without_an_error_and_without_a_network(lab):
@@ -57,20 +75,38 @@ def test_every_control_answers_to_the_keyboard_and_keeps_the_focus(panel):
     assert page.locator(".jp-Notebook .jp-Cell").count() == cells  # no key went to the notebook
 
 
-def test_a_preset_collecting_and_giving_back(panel):
-    press_field(panel, "named", "ArrowDown")
+def test_a_preset_collecting_giving_back_stop_and_run(panel):
+    press_field(panel, "named", "b")
     panel.until(lambda: values(panel) == [0.25] * 4, 30)
     panel.until(FINISHED, 60)
+    counts = [250] * 4
     assert "250 + 250 + 250 + 250 training faces" in alt(panel, "groups")
-    panel.page.locator(f".course-collect-{PRIORS[1]}").press("Enter")
-    panel.until(lambda: "250 + 750 + 250 + 250" in (alt(panel, "groups") or ""), 60)
+    for group, name in enumerate(PRIORS):
+        panel.page.locator(f".course-collect-{name}").press("Enter")
+        counts[group] += 500
+        said = " + ".join(map(str, counts))
+        panel.until(lambda said=said: said in (alt(panel, "groups") or ""), 60)
+        assert [int(text) for text in panel.page.locator(".course-number").all_inner_texts()] == counts
     panel.until(FINISHED, 60)
     panel.page.get_by_role("button", name="give back").press("Enter")
     panel.until(lambda: "250 + 250 + 250 + 250" in alt(panel, "groups"), 60)
+    epochs = panel.page.locator(".course-epochs input")
+    epochs.fill("100")
+    epochs.press("Enter")
+    panel.until(TRAINING, 30)
+    press(panel, "Stop")
+    panel.until(lambda: panel.text(".course-status").startswith("Stopped"), 30)
+    press(panel, "Run")
+    panel.until(TRAINING, 30)  # nothing has moved
+    epochs.fill("1")
+    epochs.press("Enter")
+    panel.until(FINISHED, 60)
+    assert not panel.page.locator(".course-error").count()
 
 
 def test_every_method_runs_and_the_page_does_not_jump(panel):
-    run(panel)
+    press(panel, "Run")
+    panel.until(FINISHED, 60)
     where = "() => document.querySelector('img.course-criteria').getBoundingClientRect().toJSON()"
     before, seen = panel.page.evaluate(where), set()
     for _ in range(10):
@@ -82,6 +118,12 @@ def test_every_method_runs_and_the_page_does_not_jump(panel):
         assert panel.page.evaluate(where) == before
     assert {"UpWt", "SUBG", "GDRO", "DFR", "JTT", "FERMI", "Adversary", "FORML", "Exemplars"} <= seen
     shoot(panel, "fairness_methods")
+    type_below(panel, OWN)
+    press_field(panel, "method", "ArrowDown")  # one's own comes last, in the panel that is open
+    assert panel.page.locator(".course-method select").input_value() == "mine"
+    panel.until(lambda: alt(panel, "groups").startswith("mine "), 60)
+    panel.until(FINISHED, 60)
+    assert not panel.page.locator(".course-error").count()
 
 
 def test_a_group_that_is_missing_is_said_in_the_panel(lab):

@@ -5,9 +5,21 @@ import re
 import pytest
 from in_browser import FINISHED, alt, open_panel, press_field, press_slider, shoot
 
+from course_lib.bench.panels import TRAINING
+
 pytestmark = pytest.mark.browser
 INTERVIEW = "from course_lib.fairness.interview.panel import interview_panel\npanel = interview_panel()\npanel"
 REGRESSION = "from course_lib.fairness.regression.panel import regression_panel\npanel = regression_panel()\npanel"
+
+
+def stop_and_run(lab):
+    """Press Stop in a long run that has just begun, and Run, with nothing moved in between."""
+    lab.until(TRAINING, 60)
+    lab.page.locator("button.jupyter-button", has_text="Stop").press("Space")
+    lab.until(lambda: lab.text(".course-status").startswith("Stopped"), 30)
+    assert lab.page.locator("img.course-stale").count()  # what is looked at is that of an older run
+    lab.page.locator("button.jupyter-button", has_text="Run").press("Space")
+    lab.until(TRAINING, 60)
 
 
 def test_every_control_of_the_interview_answers_and_keeps_the_focus(lab):
@@ -34,6 +46,9 @@ def test_every_control_of_the_interview_answers_and_keeps_the_focus(lab):
     lab.until(lambda: "strength 0 · 1,999 faces · 7 epochs · seed 1" in alt(lab, "effects"), 90)
     assert not lab.page.locator("img.course-stale").count()
     assert lab.page.locator(".jp-Notebook .jp-Cell").count() == cells  # no key went to the notebook
+    lab.page.locator(".course-epochs input").fill("100")
+    lab.page.locator(".course-epochs input").press("Enter")
+    stop_and_run(lab)
     press_field(lab, "named", "ArrowDown")
     lab.until(FINISHED, 60)
     shoot(lab, "06_interview_named")
@@ -56,6 +71,8 @@ def test_every_control_of_the_regression_answers_and_keeps_the_focus(lab):
     said = "11% outdoors, look 19 years older, oldest 1 years younger · 500 faces · seed 1"
     lab.until(lambda: said in alt(lab, "errors"), 90)
     lab.until(lambda: said in alt(lab, "training"), 30)
+    press_slider(lab, "n_train", key="End")
+    stop_and_run(lab)
     press_field(lab, "named", "ArrowDown")
     lab.until(lambda: "10% outdoors, look 20 years older" in alt(lab, "errors"), 90)
     shoot(lab, "06_regression_named")

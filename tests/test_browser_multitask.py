@@ -3,6 +3,7 @@
 import pytest
 from in_browser import FINISHED, alt, open_panel, press_field, press_slider, shoot, show_cell
 
+from course_lib.bench.panels import TRAINING
 from course_lib.multitask.config import TASKS
 from course_lib.multitask.controls import labels_of, weight_of
 
@@ -73,15 +74,18 @@ def test_the_last_task_cannot_be_switched_off(panel):
     panel.until(box.is_checked, 30)
 
 
-def test_a_named_setting_runs_and_the_page_does_not_jump(panel):
+def test_a_named_setting_stop_and_run_and_the_page_does_not_jump(panel):
     where = "() => document.querySelector('img.course-pulls').getBoundingClientRect().toJSON()"
     before = panel.page.evaluate(where)
     press_field(panel, "named", "ArrowDown")
     says(panel, "start", "age 52.7 % of the loss")  # standardised
     press_field(panel, "named", "ArrowDown")
     says(panel, "start", "age 99.9 % of the loss")
-    panel.until("() => document.querySelector('.course-status').innerText.startsWith('Training')", 60)
+    panel.until(TRAINING, 60)
     panel.page.get_by_role("button", name="Stop").press("Enter")
-    panel.until("() => document.querySelector('.course-status').innerText.startsWith('Stopped')", 30)
+    panel.until(lambda: panel.text(".course-status").startswith("Stopped"), 30)
+    panel.page.locator("button.jupyter-button", has_text="Run").press("Space")
+    panel.until(FINISHED, 90)
+    says(panel, "curves", "age in years", "Step 56 of 56: smile")
     assert panel.page.evaluate(where) == before
     shoot(panel, "multitask")

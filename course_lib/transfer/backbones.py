@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from http.client import HTTPException
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
@@ -47,7 +50,7 @@ def backbone(name: str = "trunk") -> Backbone:
 def _resnet18() -> nn.Module:
     try:
         from torchvision.models import ResNet18_Weights, resnet18  # late: hardly any lesson needs it
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise CourseError(f"resnet18 needs torchvision: `pip install torchvision`, {INSTEAD}.") from error
     except Exception as error:  # it is there, and made for another build of torch, which shows in many ways
         raise CourseError(
@@ -56,7 +59,12 @@ def _resnet18() -> nn.Module:
         ) from error
     try:
         network = resnet18(weights=ResNet18_Weights.DEFAULT)
-    except (OSError, RuntimeError) as error:  # no network, no space, or a download that broke off
+    except (OSError, HTTPException) as error:  # no network, no space, or a connection that broke off
         raise CourseError(f"ResNet-18's weights could not be had ({error}): try again later, {INSTEAD}.") from error
+    except Exception as error:  # what was downloaded, or lies in the cache, is no such file, which shows in many ways
+        raise CourseError(
+            f"ResNet-18's weights are damaged ({error}): delete resnet18-*.pth in "
+            f"{Path(torch.hub.get_dir()) / 'checkpoints'} if it is there, and try again, {INSTEAD}."
+        ) from error
     network.fc = nn.Identity()
     return network

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import logging
 import multiprocessing
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from course_lib import __version__
+from course_lib.environment import requirements
 from course_lib.errors import CourseError
 from course_lib.parallel import one_by_one
 
 AHEAD = 4  # pieces of work that wait for each worker: memory does not grow with how many there are
+PATIENCE = 10  # seconds that a cluster has to answer
+STAYS = "what is finished stays, and the same command goes on"
 
 
 class LostWorker(CourseError):
-    """A worker process was ended from outside."""
+    """A worker process, or the cluster that it belongs to, was ended from outside."""
 
 
 class Local:
@@ -58,8 +64,8 @@ class Local:
                     result = future.result()
                 except BrokenProcessPool:
                     raise LostWorker(
-                        "A worker process was ended from outside (was memory short?): what is finished stays, the same "
-                        "command goes on, and fewer --jobs take less memory."
+                        f"A worker process was ended from outside (was memory short?): {STAYS}; fewer --jobs take "
+                        "less memory."
                     ) from None
                 yield running.pop(future), result
 
@@ -71,19 +77,27 @@ class Cluster(Local):
         try:
             from distributed import Client
         except ImportError:
-            raise CourseError("--dask needs the package distributed: pip install 'dask[distributed]'.") from None
+            (package,) = requirements(["cluster"])["cluster"]
+            raise CourseError(
+                f'--dask needs the package distributed: {sys.executable} -m pip install "{package}".'
+            ) from None
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost cluster is told in a sentence
+        _require_scheduler(address)
+        self.client = Client(address, timeout=PATIENCE)
         try:
-            self.client = Client(address, timeout=10)
-        except (OSError, ValueError, TimeoutError) as error:
-            raise CourseError(f"There is no Dask cluster at {address!r} ({error}).") from None
-        versions = set(self.client.run(_version).values())
+            self._check(address)
+        except BaseException:
+            self.client.close()
+            raise
+        self.ahead = AHEAD * len(self.client.nthreads())
+
+    def _check(self, address: str) -> None:
+        # A worker that has no course_lib answers with an exception.
+        versions = set(map(str, self.client.run(_version, on_error="return").values()))
         if not versions:
             raise CourseError(f"The Dask cluster at {address} has no workers.")
         if versions != {__version__}:
-            raise CourseError(
-                f"Every worker needs course_lib {__version__}; the cluster has {sorted(map(str, versions))}."
-            )
-        self.ahead = AHEAD * len(self.client.nthreads())
+            raise CourseError(f"Every worker needs course_lib {__version__}; the cluster has {sorted(versions)}.")
 
     def __exit__(self, *_: object) -> None:
         self.client.close()
@@ -103,9 +117,39 @@ def make_workers(jobs: int, dask: str = "") -> Local:
     return Cluster(dask) if dask else Local(jobs)
 
 
+def _require_scheduler(address: str) -> None:
+    """Raise `CourseError` if no Dask scheduler answers there; a Dask client would wait for whatever else listens."""
+    from distributed import Security, rpc
+
+    async def ask() -> str:
+        async with rpc(address, connection_args=Security().get_connection_args("client")) as there:
+            return (await there.identity())["type"]
+
+    async def ask_in_time() -> str:
+        return await asyncio.wait_for(ask(), PATIENCE)
+
+    try:
+        with ThreadPoolExecutor(1) as thread:  # in a notebook, this thread has a loop that runs
+            kind = thread.submit(asyncio.run, ask_in_time()).result()
+        why = "" if kind == "Scheduler" else f"it is a {kind.lower()}"
+    except TimeoutError:
+        why = f"no answer in {PATIENCE} seconds"
+    except (OSError, ValueError, TypeError) as error:  # TypeError: a tls address, and no certificate
+        why = str(error)
+    if why:
+        raise CourseError(f"There is no Dask cluster at {address!r} ({why}).")
+
+
 def _pass_on(source: Any, target: Future) -> None:
+    from distributed import KilledWorker
+    from distributed.comm import CommClosedError
+
     try:
         target.set_result(source.result())
+    except KilledWorker:
+        target.set_exception(LostWorker(f"One task ended each worker that took it up (was memory short?): {STAYS}."))
+    except (CancelledError, CommClosedError):
+        target.set_exception(LostWorker(f"The Dask cluster was lost: {STAYS} once it is there again."))
     except BaseException as error:
         target.set_exception(error)
 

@@ -22,7 +22,7 @@ def wait_for(condition, seconds=120):
 
 @contextlib.contextmanager
 def cluster(folder, *paths):
-    """Start a scheduler and two workers that find the kit, and modules in ``paths``; yield address and workers."""
+    """Start a scheduler and two workers that find the kit, and modules in ``paths``; yield its address and these."""
     Client = pytest.importorskip("distributed").Client
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *paths)))}
     about = folder / "scheduler.json"
@@ -36,10 +36,10 @@ def cluster(folder, *paths):
             stack.callback(process.kill)
             return process
 
-        begin("dask_scheduler", "--host", "127.0.0.1", "--port", "0")
+        scheduler = begin("dask_scheduler", "--host", "127.0.0.1", "--port", "0")
         wait_for(about.exists)
         workers = [begin("dask_worker", "--nthreads", "1", "--no-nanny") for _ in range(2)]
         address = json.loads(about.read_text())["address"]
         with Client(address, timeout=60) as client:
             client.wait_for_workers(2, timeout=120)
-        yield address, workers
+        yield address, [*workers, scheduler]

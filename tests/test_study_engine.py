@@ -1,11 +1,15 @@
 """The engine of studies: several processes, a real cluster that loses a worker, Ctrl-C, damage, a full disk."""
 
+import http.server
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,10 +17,10 @@ import quick_study
 import torch
 from dask_cluster import cluster, wait_for
 
-from course_lib import environment, study
+from course_lib import __version__, environment, study
 from course_lib.errors import CourseError
-from course_lib.study import Order, engine, record
-from course_lib.study.rows import Folder, key, read_table
+from course_lib.study import Order, engine, record, track
+from course_lib.study.rows import Folder, digest, key, read_table
 
 HERE = Path(__file__).parent
 
@@ -42,6 +46,25 @@ def values(path):
 
 def squares(n):
     return {seed: seed * seed for seed in range(n)}
+
+
+def plan_only(monkeypatch, seeds, of=quick_study.STUDY):
+    """Have the study consist of these seeds."""
+    plan = [{"source": "bundled", "seed": seed, "wait": 0.0} for seed in seeds]
+    monkeypatch.setattr(study, "find", lambda name: study.Study(lambda *_: plan, of.measure, devices=of.devices))
+
+
+@contextmanager
+def serving(handler=http.server.SimpleHTTPRequestHandler):
+    """Serve HTTP at a free port; yield the server."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_several_processes_do_each_run_once(quick, tmp_path, monkeypatch):
@@ -92,11 +115,17 @@ def test_a_damaged_row_is_found_and_done_again(quick, tmp_path, capsys, damage):
     assert f"{row.name} is damaged" in capsys.readouterr().out
 
 
-def test_a_run_that_fails_is_named_and_ends_no_other(tmp_path, monkeypatch):
-    plan = [{"source": "bundled", "seed": seed, "wait": 0.0} for seed in (1, 666, 3)]
-    monkeypatch.setattr(study, "find", lambda name: study.Study(lambda *_: plan, quick_study.measure))
-    with pytest.raises(CourseError, match=r"1 of 3 runs failed, the first, .*666.*: The loss became nan\."):
+@pytest.mark.parametrize(("seed", "said"), [
+    (666, "The loss became nan."),
+    (667, "RuntimeError: CUDA error: out of memory."),
+    (668, "MemoryError: no memory is left."),
+])  # fmt: skip
+def test_a_run_that_fails_is_named_and_ends_no_other(tmp_path, monkeypatch, seed, said):
+    plan_only(monkeypatch, (1, seed, 3))
+    with pytest.raises(CourseError) as error:
         engine.run(order(), tmp_path / "out.csv")
+    assert str(error.value).startswith("1 of 3 runs failed, the first, ")
+    assert str(error.value).endswith(f"'seed': {seed}, 'wait': 0.0}}: {said}")
     assert values(tmp_path / "out.csv") == {1: 1, 3: 9}
 
 
@@ -116,7 +145,7 @@ def test_runs_of_another_table_are_taken_over_and_none_that_is_not_wanted(quick,
 
 
 def test_only_takes_the_runs_that_are_named(tmp_path):
-    path = engine.run(order(seeds=9, only=("seed=4",)), tmp_path / "out.csv")
+    path = engine.run(order(seeds=9, only=("seed=4", "source=bundled")), tmp_path / "out.csv")
     assert values(path) == {4: 16}
 
 
@@ -124,7 +153,9 @@ def test_only_takes_the_runs_that_are_named(tmp_path):
     ({"only": ("seed",)}, "--only takes COLUMN=VALUE, such as --only seed=0; it was 'seed'."),
     ({"only": ("sed=0",)}, "the column of --only must be one of 'source', 'seed', 'wait'; it was 'sed'."),
     ({"only": ("seed=7",)}, "seed of --only must be one of '0', '1', '2'; it was '7'."),
-    ({"preset": "huge"}, "preset of augmentation must be one of"),
+    ({"only": ("seed=1", "seed=7")}, "seed of --only must be one of '0', '1', '2'; it was '7'."),
+    ({"only": ("seed=1", "seed=2")}, "No run of augmentation has seed=1 and seed=2: leave one of them out."),
+    ({"preset": "huge"}, "augmentation has no presets: leave --preset huge out."),
     ({"device": "cuda"}, "augmentation is a study for the processor: leave --device cuda out."),
     ({"device": "tpu"}, "device must be one of 'cpu', 'cuda', 'mps', 'auto'; it was 'tpu'."),
     ({"jobs": 0}, "jobs must be a number from 1 to 1024; it was 0."),
@@ -133,23 +164,51 @@ def test_slips_are_told_in_a_sentence(tmp_path, changes, said):
     with pytest.raises(CourseError) as error:
         engine.run(order(**changes), tmp_path / "out.csv")
     assert said in str(error.value)
-    assert not (tmp_path / "out.csv").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["log"]
 
 
-def test_a_folder_of_another_study_or_version_is_left_alone(tmp_path):
+def test_a_folder_of_another_study_is_left_alone(tmp_path):
     path = engine.run(order(seeds=1), tmp_path / "out.csv")
     before = sorted(tmp_path.glob("out.csv.rows/*.row"))
-    with pytest.raises(CourseError, match="holds rows of another study, or of another version"):
+    with pytest.raises(CourseError, match=r"rows holds runs of the study 'augmentation': name another --out\."):
         engine.run(Order("transfer", seeds=1), path)
-    (tmp_path / "out.csv.rows" / "study.json").write_text('{"study": "augmentation", "format": 0}')
-    with pytest.raises(CourseError, match="'format': 0"):
-        engine.run(order(seeds=1), path)
     assert sorted(tmp_path.glob("out.csv.rows/*.row")) == before
+
+
+@pytest.mark.parametrize(("label", "version"), [
+    ('{"study": "augmentation", "course_lib": "0.0.9"}', "0.0.9"),
+    ('{"study": "augmentation", "format": 1}', "of an unknown version"),
+    ('{"study', "of an unknown version"),
+])  # fmt: skip
+def test_a_folder_of_another_version_is_left_alone_and_its_runs_can_be_taken_over(
+    quick, tmp_path, capsys, label, version
+):
+    old, new = tmp_path / "old.csv", tmp_path / "new.csv"
+    engine.run(order(seeds=3), old)
+    old.unlink()  # as if the study had been killed, with the rows in the folder alone
+    folder = tmp_path / "old.csv.rows"
+    (folder / "study.json").write_text(label)
+    for path in folder.glob("*.row"):
+        row = {**json.loads(path.read_text("utf-8").splitlines()[1]), "course_lib": "0.0.9"}
+        path.write_text(f"{digest(row)}\n{json.dumps(row)}\n", "utf-8")
+    with pytest.raises(CourseError) as error:
+        engine.run(order(seeds=4), old)
+    assert str(error.value) == (
+        f"{folder} was made by course_lib {version}, and this is {__version__}: name another --out, and add --reuse "
+        f"{old} to take over what is finished there."
+    )
+    assert len(list(folder.glob("*.row"))) == 3
+    assert "another course_lib" not in capsys.readouterr().out
+    engine.run(order(seeds=4), new, reuse=[old])
+    assert values(new) == squares(4)
+    assert [row["course_lib"] for row in read_table(new, {})] == ["0.0.9"] * 3 + [__version__]
+    assert len(list(quick.iterdir())) == 4  # none was done again
+    assert f"by another course_lib before (0.0.9): this is {__version__}." in capsys.readouterr().out
 
 
 def test_two_studies_cannot_write_into_one_folder(tmp_path):
     with (
-        Folder(tmp_path / "out.csv.rows", "augmentation"),
+        Folder(tmp_path / "out.csv", "augmentation"),
         pytest.raises(CourseError, match="Another study is writing into"),
     ):
         engine.run(order(seeds=1), tmp_path / "out.csv")
@@ -170,7 +229,7 @@ study.find = lambda name: study.Study(plan, quick_study.measure)
 import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 try:
-    engine.run(Order("augmentation", seeds=4), {out!r})
+    engine.run(Order("augmentation", seeds=4), {out!r}{more})
 except CourseError as error:
     print("SAID", error)
 """
@@ -179,7 +238,7 @@ except CourseError as error:
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of files are Unix")
 def test_a_full_disk_is_told_and_no_finished_run_is_lost(quick, tmp_path):
     """Real refusals to write: the system lets this process write no file of more than 10 kB."""
-    code = LIMITED.format(path=[str(HERE), str(HERE.parent)], out=str(tmp_path / "out.csv"))
+    code = LIMITED.format(path=[str(HERE), str(HERE.parent)], out=str(tmp_path / "out.csv"), more="")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert "cannot be written (File too large)" in done.stdout, done.stderr
     assert "the runs that are finished stay" in done.stdout
@@ -251,9 +310,65 @@ def test_a_cluster_that_loses_a_worker_gives_every_result(quick, tmp_path, monke
     assert str(workers[0].pid) in {process for _, process in ran}  # it had done some
 
 
-def test_an_unreachable_cluster_is_told_in_a_sentence(tmp_path):
-    with pytest.raises(CourseError, match=r"There is no Dask cluster at 'tcp://127.0.0.1:9'"):
+@pytest.mark.parametrize("lost", ["scheduler", "workers"])
+def test_a_cluster_that_is_lost_is_told_and_no_finished_run_is(quick, tmp_path, monkeypatch, lost, capfd):
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")  # one lost worker is enough
+    monkeypatch.setenv("QUICK_STUDY_WAIT", "0.3")
+    wanted, said = order(seeds=30), "The Dask cluster was lost: what is finished stays"
+    with cluster(tmp_path, HERE) as (address, processes):
+        if lost == "workers":
+            plan_only(monkeypatch, (*range(10), 669))
+            said = "One task ended each worker that took it up"
+
+        def kill():
+            wait_for(lambda: len(list(tmp_path.glob("out.csv.rows/*.row"))) >= 2)
+            processes[-1].kill()
+
+        killer = threading.Thread(target=kill if lost == "scheduler" else lambda: None)
+        killer.start()
+        with pytest.raises(CourseError, match=said):
+            engine.run(order(seeds=wanted.seeds, dask=address), tmp_path / "out.csv")
+        killer.join()
+    kept = values(tmp_path / "out.csv")
+    assert kept.items() <= squares(30).items()
+    assert 2 <= len(kept) < 30
+    assert len(list(tmp_path.glob("out.csv.rows/*.row"))) == len(kept)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_device_is_looked_for_where_the_run_is_done(tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "find", lambda name: quick_study.ON_DEVICES)
+    if not torch.cuda.is_available():
+        with pytest.raises(CourseError, match="device must be one that this torch can use, such as 'cpu'; it was 'cu"):
+            engine.run(order(seeds=1, device="cuda"), tmp_path / "out.csv")
+        assert not (tmp_path / "out.csv.rows").exists()
+    assert Order("augmentation", device="auto", dask="tcp://there:8786").chosen_device() == "auto"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # of the workers
+    with cluster(tmp_path, HERE) as (address, _):
+        path = engine.run(order(seeds=2, device="auto", dask=address), tmp_path / "auto.csv")
+        assert [(row["done_on"], row["device"]) for row in read_table(path, {})] == [("cpu", "cpu")] * 2
+        with pytest.raises(CourseError, match=r"2 of 2 runs failed.* device must be one .*; it was 'cuda'\."):
+            engine.run(order(seeds=2, device="cuda", dask=address), tmp_path / "cuda.csv")
+
+
+def test_what_is_no_cluster_is_told_in_a_sentence_and_leaves_no_folder(tmp_path):
+    start = time.monotonic()
+    with serving() as server:  # something else that listens
+        address = f"tcp://127.0.0.1:{server.server_port}"
+        with pytest.raises(CourseError, match=rf"There is no Dask cluster at '{address}' \(no answer in 10 seconds\)"):
+            engine.run(order(dask=address), tmp_path / "out.csv")
+    assert time.monotonic() - start < 20
+    with pytest.raises(CourseError, match=r"There is no Dask cluster at 'http:.*unknown address scheme"):
+        engine.run(order(dask="http://127.0.0.1:8786"), tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv.rows").exists()
+
+
+def test_a_missing_package_for_a_cluster_is_told_with_the_command_that_adds_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    (package,) = environment.requirements(["cluster"])["cluster"]
+    with pytest.raises(CourseError) as error:
         engine.run(order(dask="tcp://127.0.0.1:9"), tmp_path / "out.csv")
+    assert str(error.value).endswith(f'the package distributed: {sys.executable} -m pip install "{package}".')
 
 
 def test_the_energy_is_time_times_a_range_of_power():
@@ -267,46 +382,132 @@ def test_the_energy_is_time_times_a_range_of_power():
 # --- mirrors -------------------------------------------------------------------------------------------------
 
 
-def test_mlflow_gets_every_run(tmp_path, monkeypatch):
+@pytest.fixture
+def mlflow(tmp_path, monkeypatch):
     """The real package, with a store of files."""
-    pytest.importorskip("mlflow")
+    mlflow = pytest.importorskip("mlflow")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "store").as_uri())
-    import mlflow
+    for name in track.MLFLOW:
+        monkeypatch.setenv(name, track.MLFLOW[name])  # and as it was, afterwards
+    return mlflow
 
-    engine.run(order(seeds=2), tmp_path / "out.csv", "mlflow")
-    engine.run(order(seeds=3), tmp_path / "out.csv", "mlflow")  # two are there already
+
+def mirrored(mlflow):
     client = mlflow.MlflowClient()
-    found = client.search_runs([client.get_experiment_by_name("study augmentation").experiment_id])
-    assert {run.data.params["seed"]: run.data.metrics["value"] for run in found} == {"0": 0.0, "1": 1.0, "2": 4.0}
-    assert len(found) == 3
+    return client.search_runs([client.get_experiment_by_name("study augmentation").experiment_id])
+
+
+def test_mlflow_gets_every_run_once_also_those_of_before(mlflow, tmp_path):
+    engine.run(order(seeds=2), tmp_path / "out.csv")
+    engine.run(order(seeds=3), tmp_path / "out.csv", "mlflow")  # two are there already, and not mirrored
+    engine.run(order(seeds=4), tmp_path / "out.csv", "mlflow")
+    found = mirrored(mlflow)
+    assert all(run.data.metrics["not prime or so"] == 1 for run in found)
+    assert sorted((run.data.params["seed"], run.data.metrics["value"]) for run in found) == [
+        ("0", 0.0), ("1", 1.0), ("2", 4.0), ("3", 9.0),
+    ]  # fmt: skip
     assert {run.data.tags["device"] for run in found} == {"cpu"}
     assert {run.data.tags["torch"] for run in found} == {torch.__version__}
 
 
-def test_what_mlflow_refuses_is_told_and_nothing_runs(quick, tmp_path, monkeypatch):
-    pytest.importorskip("mlflow")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nowhere://a")
-    with pytest.raises(CourseError, match="MLflow refuses: "):
-        engine.run(order(seeds=2), tmp_path / "out.csv", "mlflow")
+def test_what_mlflow_refuses_is_told_and_nothing_runs(mlflow, quick, tmp_path, monkeypatch):
+    for address, said in (("nowhere://a", "unsupported URI 'nowhere://a'"), ("http://127.0.0.1:9", "refused")):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        start = time.monotonic()
+        with pytest.raises(CourseError, match=rf"^--track mlflow cannot be used: .*{said}.*\.$"):
+            engine.run(order(seeds=2), tmp_path / "out.csv", "mlflow")
+        assert time.monotonic() - start < 15
     assert not list(quick.iterdir())
+    assert not (tmp_path / "out.csv.rows").exists()
 
 
-def test_tensorboard_gets_every_run(tmp_path):
+def test_a_store_that_is_lost_ends_no_study_and_gets_the_rest_later(mlflow, tmp_path, monkeypatch, capsys):
+    store = tmp_path / "store"
+
+    def measure(configuration):
+        if configuration["seed"] == 1:
+            shutil.move(store, tmp_path / "away")
+            store.write_text("a file is in its place")
+        return (yield from quick_study.measure(configuration))
+
+    monkeypatch.setattr(study, "find", lambda name: study.Study(quick_study.plan, measure))
+    engine.run(order(seeds=4), tmp_path / "out.csv", "mlflow")
+    assert values(tmp_path / "out.csv") == squares(4)
+    assert capsys.readouterr().out.count("Nothing more is mirrored (") == 1
+    store.unlink()
+    shutil.move(tmp_path / "away", store)
+    engine.run(order(seeds=4), tmp_path / "out.csv", "mlflow")
+    assert sorted(run.data.metrics["value"] for run in mirrored(mlflow)) == [0.0, 1.0, 4.0, 9.0]
+
+
+class Experiments(http.server.BaseHTTPRequestHandler):
+    """What a server says before a run is begun: here is the experiment, without runs."""
+
+    def do_GET(self):
+        length = int(self.headers.get("Content-Length") or 0)
+        self.rfile.read(length)
+        text = b'{"experiment": {"experiment_id": "1", "name": "x", "lifecycle_stage": "active"}, "runs": []}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_POST = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_server_that_is_lost_ends_no_study(mlflow, tmp_path, monkeypatch, capsys):
+    with serving(Experiments) as server:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
+        mirror = track.track("mlflow", "augmentation", tmp_path / "out.csv")
+    monkeypatch.setattr(engine, "track", lambda *_: mirror)
+    start = time.monotonic()
+    engine.run(order(seeds=4), tmp_path / "out.csv", "mlflow")
+    assert time.monotonic() - start < 15
+    assert values(tmp_path / "out.csv") == squares(4)
+    assert capsys.readouterr().out.count("Nothing more is mirrored (API request to http") == 1
+
+
+def test_tensorboard_gets_every_run_once_also_those_of_before(tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+    engine.run(order(seeds=2), tmp_path / "out.csv")
     engine.run(order(seeds=3), tmp_path / "out.csv", "tensorboard")
-    folders = sorted((tmp_path / "out.csv.tensorboard").iterdir())
-    assert len(folders) == 3
-    seen = [EventAccumulator(str(folder)).Reload() for folder in folders]
+    engine.run(order(seeds=3), tmp_path / "out.csv", "tensorboard")
+    files = sorted((tmp_path / "out.csv.tensorboard").glob("*/*"))
+    assert len({file.parent for file in files}) == len(files) == 3
+    seen = [EventAccumulator(str(file.parent)).Reload() for file in files]
     assert sorted(one.Scalars("value")[0].value for one in seen) == [0.0, 1.0, 4.0]
     assert all(one.Tensors("device/text_summary") for one in seen)
+    assert all("_hparams_/session_start_info" in one.summary_metadata for one in seen)
 
 
-def test_a_tool_that_there_is_not_is_told(tmp_path, monkeypatch):
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of files are Unix")
+def test_a_disk_too_full_for_tensorboard_ends_no_study(tmp_path):
+    """Real refusals to write: the system lets this process write no file of more than 800 bytes; a row has 300."""
+    pytest.importorskip("tensorboard")
+    code = LIMITED.format(path=[str(HERE), str(HERE.parent)], out=str(tmp_path / "out.csv"), more=', "tensorboard"')
+    code = code.replace("10_000", "800").replace("20_000", "5")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert "Nothing more is mirrored ([Errno 27] File too large" in done.stdout, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "SAID" not in done.stdout
+    assert values(tmp_path / "out.csv") == squares(4)
+    assert not list(tmp_path.glob("out.csv.tensorboard/*/*"))
+
+
+def test_a_tool_that_there_is_not_is_told_and_leaves_no_folder(tmp_path, monkeypatch):
     with pytest.raises(CourseError, match="tracker must be one of 'mlflow', 'tensorboard'; it was 'wandb'"):
         engine.run(order(), tmp_path / "out.csv", "wandb")
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    with pytest.raises(CourseError, match="--track mlflow needs the package mlflow: pip install mlflow"):
+    with pytest.raises(CourseError) as error:
         engine.run(order(), tmp_path / "out.csv", "mlflow")
+    said = f'--track mlflow needs the package mlflow: {sys.executable} -m pip install "mlflow>=3,<4".'
+    assert str(error.value) == said
+    assert not (tmp_path / "out.csv.rows").exists()
+    tested = {requirement.replace("-skinny", "") for requirement in environment.requirements(["test"])["test"]}
+    assert set(track.TRACKERS.values()) <= tested

@@ -36,6 +36,31 @@ def test_a_preset_decides_the_size_and_is_the_first_one_by_default():
     assert (paper["n_train"], paper["epochs"]) == (50_000, 30)
 
 
+def test_runs_that_are_the_same_have_a_table_of_the_same_name():
+    names = {Order("biased-mnist-table1", preset=preset).file_name() for preset in ("", "laptop")}
+    assert names == {"study_biased-mnist-table1_laptop_bundled.csv"}
+    paper = Order("biased-mnist-search", "mnist", preset="paper")
+    assert paper.file_name() == "study_biased-mnist-search_paper_mnist.csv"
+    assert Order("augmentation", "mnist").file_name() == "study_augmentation_mnist.csv"
+    assert Order("transfer").file_name() == "study_transfer.csv"
+
+
+@pytest.mark.parametrize(("order", "said"), [
+    (Order("four-groups", preset="laptop"), "four-groups has no presets: leave --preset laptop out."),
+    (Order("multitask", "mnist"), "multitask is a study without digits: leave --source mnist out."),
+    (Order("transfer", "mnist"), "transfer is a study without digits: leave --source mnist out."),
+    (Order("biased-mnist-table1", preset="huge"), "must be one of 'laptop', 'paper'; it was 'huge'."),
+    (Order("biased-mnist-table1", only=("explicit=digit_color", "method=LFF")),
+     "No run of biased-mnist-table1 has explicit=digit_color and method=LFF: leave one of them out."),
+    (Order("biased-mnist-table1", only=("explicit=digit_color", "method=LFL")),
+     f"method of --only must be one of {', '.join(map(repr, grids.PAPER_METHODS))}; it was 'LFL'."),
+])  # fmt: skip
+def test_what_a_study_does_not_have_is_told_in_a_sentence(order, said):
+    with pytest.raises(CourseError) as error:
+        order.plan()
+    assert str(error.value).endswith(said)
+
+
 @pytest.mark.parametrize("names", [NAMES[:1], NAMES[2:5], NAMES], ids=["one", "three", "all"])
 def test_told_are_the_values_of_one_variable_or_who_is_in_the_majority_of_several(names):
     data = biased_mnist.make("bundled", "train", 0.7, 200, 3, 8)

@@ -40,13 +40,14 @@ class Study:
     plan(source, seeds): the configurations of all runs, each a dict with the same keys and plain values; with
     ``presets``, plan(source, seeds, preset). measure(configuration): a generator that yields things with ``step``
     and ``steps`` now and then, and returns what came out, a dict; it follows from the configuration alone. With
-    ``devices``, measure(configuration, device).
+    ``devices``, measure(configuration, device). ``digits``: whether it has a source of digits to choose.
     """
 
     plan: Callable[..., list[Row]]
     measure: Callable[..., Generator[Any, None, Row]]
     presets: tuple[str, ...] = ()
     devices: bool = False
+    digits: bool = True
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Order:
 
     source: of the digits, one of `SOURCES`. seeds: how many, 0 first. preset: one of the study's, "" for its first.
     only: column=value for each column that is restricted to a value. device: one of `DEVICES`; "auto" takes a graphics
-    card if there is one. jobs: processes on this machine; dask: the address of a cluster in place of them.
+    card if there is one, where the run is done. jobs: processes on this machine; dask: the address of a cluster in
+    place of them.
 
     Raises `CourseError` for what there is not.
     """
@@ -86,38 +88,52 @@ class Order:
     def plan(self) -> list[Row]:
         """Return the configurations of the runs that are wanted."""
         study = self.study()
-        given = (self.source, self.seeds)
-        if self.preset:
-            require_choice(f"preset of {self.name}", self.preset, study.presets)
-        if study.presets:
-            given = (*given, self.preset or study.presets[0])
-        rows = study.plan(*given)
-        for pair in self.only:
-            column, _, value = pair.partition("=")
-            require_choice("the column of --only", column, rows[0] if rows else [column])
-            values = list(dict.fromkeys(str(row[column]) for row in rows))
-            require_choice(f"{column} of --only", value, values)
-            rows = [row for row in rows if str(row[column]) == value]
+        if self.preset and not study.presets:
+            raise CourseError(f"{self.name} has no presets: leave --preset {self.preset} out.")
+        if self.source != SOURCES[0] and not study.digits:
+            raise CourseError(f"{self.name} is a study without digits: leave --source {self.source} out.")
+        rows = study.plan(self.source, self.seeds, *self._preset())
+        restricted = [pair.partition("=")[::2] for pair in self.only]
+        for column, value in restricted:
+            require_choice("the column of --only", column, rows[0])
+            require_choice(f"{column} of --only", value, dict.fromkeys(str(row[column]) for row in rows))
+        rows = [row for row in rows if all(str(row[column]) == value for column, value in restricted)]
+        if not rows:
+            raise CourseError(f"No run of {self.name} has {' and '.join(self.only)}: leave one of them out.")
         return rows
 
     def chosen_device(self) -> str:
-        """Return where the runs are done: "cpu", "cuda" or "mps"."""
-        from course_lib.training import require_device
-
-        if not self.study().devices:
-            if self.device in ("cpu", "auto"):
-                return "cpu"
-            raise CourseError(f"{self.name} is a study for the processor: leave --device {self.device} out.")
-        if self.device == "auto":
-            import torch
-
-            found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-            return next(name for name, there in found.items() if there)
-        return require_device(self.device)
+        """Return where the runs are done; on a cluster what was asked for, as each worker looks for itself."""
+        if self.study().devices:
+            return self.device if self.dask else find_device(self.device)
+        if self.device in ("cpu", "auto"):
+            return "cpu"
+        raise CourseError(f"{self.name} is a study for the processor: leave --device {self.device} out.")
 
     def file_name(self) -> str:
-        """Return the table's name, if none is given."""
-        return "_".join(("study", self.name, *([self.preset] if self.preset else []), self.source)) + ".csv"
+        """Return the table's name, if none is given; runs that are others have another one."""
+        source = (self.source,) if self.study().digits else ()
+        return "_".join(("study", self.name, *self._preset(), *source)) + ".csv"
+
+    def _preset(self) -> tuple[str, ...]:
+        """Return the preset that is wanted, if the study has any."""
+        presets = self.study().presets
+        return (require_choice(f"preset of {self.name}", self.preset or presets[0], presets),) if presets else ()
+
+
+def find_device(device: str) -> str:
+    """Return "cpu", "cuda" or "mps": the device itself or, for "auto", this machine's graphics card if it has one.
+
+    Raises `CourseError` if it is not there.
+    """
+    import torch
+
+    from course_lib.training import require_device
+
+    if device != "auto":
+        return require_device(device)
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    return next(name for name, there in found.items() if there)
 
 
 def find(name: str) -> Study:

@@ -3,8 +3,9 @@
 R. Shrestha, K. Kafle, C. Kanan, arXiv 2104.00170: table 1 and figure 3 (``TABLE1``), other strengths (``STRENGTH``)
 and figure 5 (``EXPLICIT_COUNT``). Every run of a preset has the same network, images, epochs, batch size and
 optimiser; test images have strength 0.1. The methods' own settings are those of the paper, and so are all of the
-preset "paper". The learning rate of "laptop" is the best of ``SEARCH``, for the standard model and training digits
-that are held out; its network, batch size and weight decay are those of lesson 07.
+preset "paper" but for the optimiser, which is AdamW in place of Adam. The learning rate of "laptop" is the best of
+``SEARCH``, for the standard model and training digits that are held out; its network, batch size and weight decay are
+those of lesson 07.
 """
 
 from __future__ import annotations

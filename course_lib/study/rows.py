@@ -12,10 +12,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from course_lib import __version__
 from course_lib.errors import CourseError
 
 Row = dict[str, Any]
-FORMAT = 1  # of the files; a folder of another format is left alone
 
 
 def key(configuration: Mapping[str, Any]) -> str:
@@ -24,14 +24,25 @@ def key(configuration: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-class Folder:
-    """The finished runs of one study, a file each; ours alone while it is open. Use it with ``with``.
+def digest(row: Row) -> str:
+    """Return what tells a row from all others: its checksum."""
+    return _sum(json.dumps(row))
 
-    Raises `CourseError` if another process writes into it, or if it holds another study or another format.
+
+def folder_of(table: Path) -> Path:
+    """Return where the finished runs of a table are kept."""
+    return table.with_name(table.name + ".rows")
+
+
+class Folder:
+    """The finished runs of a study's table, a file each; ours alone while it is open. Use it with ``with``.
+
+    Raises `CourseError` if another process writes into it, or if it was made by another study or another version of the
+    kit, whose results may be others.
     """
 
-    def __init__(self, path: Path, study: str):
-        self.path, self.label = path, {"study": study, "format": FORMAT}
+    def __init__(self, table: Path, study: str):
+        self.table, self.path, self.study = table, folder_of(table), study
 
     def __enter__(self) -> Folder:
         try:
@@ -57,15 +68,17 @@ class Folder:
     def _check(self) -> None:
         label = self.path / "study.json"
         if not label.exists():
-            self._put(label, json.dumps(self.label))
+            self._put(label, json.dumps({"study": self.study, "course_lib": __version__}))
         try:
-            found = json.loads(label.read_text("utf-8"))
-        except ValueError:
-            found = None
-        if found != self.label:
+            found = dict(json.loads(label.read_text("utf-8")))
+        except (ValueError, TypeError):
+            found = {"study": self.study}
+        if found.get("study") != self.study:
+            raise CourseError(f"{self.path} holds runs of the study {found.get('study')!r}: name another --out.")
+        if (version := found.get("course_lib", "of an unknown version")) != __version__:
             raise CourseError(
-                f"{self.path} holds rows of another study, or of another version of the kit ({found}): name another "
-                "file, or remove the folder."
+                f"{self.path} was made by course_lib {version}, and this is {__version__}: name another --out, and add "
+                f"--reuse {self.table} to take over what is finished there."
             )
 
     def read(self) -> dict[str, Row]:
@@ -105,11 +118,11 @@ def _sum(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()
 
 
-def replace(path: Path, text: str) -> None:
-    """Write a text; whoever reads the file meanwhile, or after a power cut, finds the old one or the new one."""
+def replace(path: Path, content: str | bytes) -> None:
+    """Write a file; whoever reads the file meanwhile, or after a power cut, finds the old one or the new one."""
     part = path.with_name(path.name + ".part")
     try:
-        part.write_text(text, "utf-8", newline="")
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
         part.replace(path)
     except OSError:
         part.unlink(missing_ok=True)
@@ -136,6 +149,16 @@ def read_table(path: Path, configuration: Row, must_exist: bool = False) -> list
     if not set(configuration) <= columns:
         raise CourseError(f"{path} is not a table of this study: name another file.")
     return rows
+
+
+def read_finished(path: Path, configuration: Row) -> list[Row]:
+    """Return the rows of a study's table, and those of its folder: a study that was killed has not put them together.
+
+    Raises `CourseError` if there is neither, or the table is something else.
+    """
+    rows = [row for file in sorted(folder_of(path).glob("*.row")) if (row := _parse(file)) is not None]
+    rows = [row for row in rows if configuration.keys() <= row.keys()]
+    return rows + read_table(path, configuration, must_exist=not rows)
 
 
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

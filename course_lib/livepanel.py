@@ -7,7 +7,7 @@ where there is one, runs an experiment once a control is let go.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Protocol
 
 import ipywidgets as widgets
@@ -68,8 +68,8 @@ class LivePanel(Panel):
             self.label({name: "No run yet."})
         if self.RUNS:
             self.say("Run, or move a control, to start.", 0.0)
-            if self.known(config):
-                self.start()  # which shows it at once, and trains nothing
+            if (known := self.known(config)) is not None:
+                self._drawn(known)()
             else:
                 self.worker.submit(lambda: self.prepare(self.config()))  # so that the first run starts at once
 
@@ -82,9 +82,9 @@ class LivePanel(Panel):
         """Yield the growing result of a run, often; whoever iterates may stop."""
         raise NotImplementedError
 
-    def known(self, config: Config) -> bool:
-        """Return whether this process has the finished run of ``config``: a new panel then shows it."""
-        return False
+    def known(self, config: Config) -> Partial | None:
+        """Return the finished run of ``config``, if this process has it: a new panel then shows it."""
+        return None
 
     def prepare(self, config: Config) -> Iterator[None]:
         """Do once, ahead of the first run, what makes it wait."""
@@ -211,6 +211,10 @@ class LivePanel(Panel):
         self.label({name: self.figures[name].describe(result) for name in names})
 
     def _draw(self, result: Partial) -> None:
+        self.publish(self._drawn(result))
+
+    def _drawn(self, result: Partial) -> Callable[[], None]:
+        """Draw a run so far; return a function that shows it."""
         drawn = {}
         for name in self.RUNS:
             self.figures[name].update(result)
@@ -223,7 +227,7 @@ class LivePanel(Panel):
                 self.label({name: text})
             self.say(self.headline(result), result.step / result.steps)
 
-        self.publish(show)
+        return show
 
     def above(self) -> list[widgets.Widget]:
         """Return what stands above everything else, over the whole width; here nothing."""

@@ -35,8 +35,9 @@ Images = Tensor | LazyPictures | Callable[[Tensor], Tensor]
 class TrainingSet:
     """Images and labels, and the bias labels if (and only if) the objective may know them.
 
-    images: uint8 [N, C, H, W], or a function from int64 indices [B] to uint8 [B, C, H, W] that renders
-    a batch on the fly; labels: int64 [N] in 0..classes-1; bias: int64 [N] in 0..values-1, or None.
+    images: uint8 [N, C, H, W], a tensor or `LazyPictures` (``images[:]`` makes one of the other), or a function
+    from int64 indices [B] to uint8 [B, C, H, W] that renders a batch on the fly; labels: int64 [N] in
+    0..classes-1; bias: int64 [N] in 0..values-1, or None.
     """
 
     images: Images

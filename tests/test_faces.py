@@ -282,13 +282,19 @@ def test_drawings_that_nobody_has_looked_at_are_not_taken_for_drawn():
 @pytest.mark.parametrize("noise", [0, 40])
 def test_a_camera_takes_the_same_of_each_drawing_whenever_it_is_looked_at(noise):
     some = faces.sample(70, seed=4)
-    cameras = {generator(i, "camera"): n for i, n in enumerate((50, 20))}
+    cameras = [(n, generator(i, "camera")) for i, n in enumerate((50, 20))]
     pictures = faces.camera(faces.Drawings().of(some), noise, cameras)
     parts = [faces.add_grain(render(some[part]), noise, generator(i, "camera")) for i, part in enumerate(HALVES)]
     order = torch.randperm(70, generator=generator(1, "order"))
     for index in order.split(16):
         assert torch.equal(pictures[index], torch.cat(parts)[index])
     assert pictures[:].is_contiguous(memory_format=torch.channels_last)
+
+
+def test_of_many_photographs_no_grain_is_kept(monkeypatch):
+    monkeypatch.setattr(faces, "MOST_LAZY", 9)
+    kept = {n: faces.camera(faces.Drawings().of(sample(n)), 30, [(n, generator(0, "camera"))]) for n in (9, 10)}
+    assert [pictures._make is None for pictures in kept.values()] == [False, True]
 
 
 def test_faces_differ_where_any_attribute_does():

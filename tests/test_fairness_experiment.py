@@ -250,7 +250,7 @@ def test_sliders_follow_and_sum_to_one(small):
     sliders[1].value = 0.02
     assert [s.value for s in sliders] == list(SOURCE)
     assert [text.value.count(str(n)) for text, n in zip(small.numbers, (180, 8, 24, 188), strict=True)] == [1] * 4
-    assert small.named.value == "the course's source"
+    assert small.named.value == "the lesson's table"
 
 
 def test_presets_change_the_priors_and_nothing_else(small):

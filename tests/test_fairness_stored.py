@@ -74,7 +74,9 @@ def test_what_the_text_says_of_weight_decay_is_so(rows):
     assert [round(one, 2) for one in lead] == [0.05, 0.03]
     assert [*less.loc["SUBG", ["min", "max"]].round(2)] == [0.50, 0.80]
     assert [*more.loc["SUBG", ["min", "max"]].round(2)] == [0.39, 0.77]
-    assert less.loc["Exemplars", "mean"] < 0.55 > more.loc["Exemplars", "mean"]
+    assert less.loc["Exemplars", "max"] < 0.55
+    seeds = rows[(rows["method"] == "Exemplars") & (rows["weight_decay"] == 1)]["mean"]
+    assert sorted(seeds > 0.62) == [False, False, True]
     assert [round(table.loc["FORML", "mean"], 2) for table in (less, more)] == [0.85, 0.85]
     assert less.loc["DFR", "min"] > less.loc["StdM", "max"]
     assert more.loc["DFR", "min"] < more.loc["StdM", "max"]

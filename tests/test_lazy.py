@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
 from course_lib.data.lazy import LazyPictures
-from course_lib.parallel import at_once
 
 EVERY = torch.arange(20, dtype=torch.uint8).view(20, 1, 1, 1).expand(20, 3, 2, 2)
 
@@ -70,8 +72,23 @@ def test_a_copy_of_what_is_there_says_what_is_not(maker):
     assert torch.equal(maker.pictures[:], EVERY)
 
 
-def test_threads_that_read_at_once_read_the_same(maker):
-    orders = [torch.randperm(20, generator=torch.Generator().manual_seed(i)) for i in range(8)]
-    read = at_once([lambda order=order: [maker.pictures[part] for part in order.split(3)] for order in orders])
-    for order, parts in zip(orders, read, strict=True):
-        assert torch.equal(torch.cat(parts), EVERY[order])
+def test_a_thread_that_reads_what_another_one_is_making_gets_it_whole(maker):
+    begun, may_end = threading.Event(), threading.Event()
+
+    def slowly(index):
+        if not begun.is_set():  # the first one waits in the middle
+            begun.set()
+            assert may_end.wait(20)
+        return EVERY[index]
+
+    maker.pictures._make = slowly
+    with ThreadPoolExecutor(1) as thread:
+        first = thread.submit(lambda: maker.pictures[:].clone())
+        assert begun.wait(20)
+        assert torch.equal(maker.pictures[:], EVERY)
+        may_end.set()
+        assert torch.equal(first.result(), EVERY)
+
+
+def test_they_know_their_shape(maker):
+    assert (maker.pictures.shape, maker.pictures.dtype) == ((20, 3, 2, 2), torch.uint8)

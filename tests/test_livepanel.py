@@ -175,11 +175,16 @@ def test_bad_state_is_one_clear_sentence(state, said):
 def test_a_new_panel_shows_the_run_of_its_settings_that_was_done_before(room):
     settings = {"n_train": 300, "epochs": 1, "seed": 41}
     done = room.run(progress=False, **settings)
+    training = room.panel(**settings | {"seed": 42, "epochs": 50})
+    training.start()
+    until(lambda: training.result is not None)
     panel = room.panel(**settings)
-    panel.wait(60)
-    assert panel.result.finished
+    assert panel.result.finished  # at once
     assert panel.result.losses == done.losses
     assert "Finished" in panel.status.value
-    other = room.panel(**settings | {"seed": 42})
+    assert "No run yet" not in str(panel.helper.labels)
+    assert training.worker.busy  # it goes on
+    training.stop()
+    other = room.panel(**settings | {"seed": 43})
     other.wait(60)
     assert other.result is None  # it waits to be run

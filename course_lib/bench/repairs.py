@@ -10,10 +10,9 @@ from course_lib.bench import Figure
 from course_lib.data.faces import BALANCED, GROUPS
 from course_lib.fairness.experiment import run_each
 from course_lib.fairness.methods import METHODS
-from course_lib.fairness.stored import DECAYS, THREE_SEEDS
+from course_lib.fairness.stored import BALANCED_DATA, DECAYS, THREE_SEEDS
 
 SEEDS = (0, 1, 2)
-BALANCED_DATA = "StdM, balanced data"
 
 
 def plan() -> list[tuple[str, float, dict[str, object]]]:

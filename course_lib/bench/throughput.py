@@ -95,6 +95,8 @@ def _ours(data: biased_mnist.BiasedMNIST, preset: Preset, device: str, steps: in
     next(training)
 
     def train() -> None:
+        if kept:  # each image is drawn once in a run, and trained on in each epoch
+            here.batch(torch.arange(steps * preset.batch_size // preset.epochs))
         for _ in islice(training, steps):
             pass
 

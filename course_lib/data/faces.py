@@ -20,11 +20,12 @@ from course_lib.randomness import generator
 GENDERS = ("woman", "man")  # as drawn
 GROUPS = ("woman, not smiling", "woman, smiling", "man, not smiling", "man, smiling")
 BALANCED = (0.25, 0.25, 0.25, 0.25)
-SOURCE = (0.45, 0.02, 0.06, 0.47)  # the shares of the course exercise, so that half are women: smiles go along with men
+SOURCE = (0.45, 0.02, 0.06, 0.47)  # the course exercise's shares, with about half women: smiles go along with men
 BACKGROUNDS = ("plain", "bookshelf")
 SIZES = (32, 64)
 YOUNGEST, OLDEST = 18, 80
 MAX_FACES = 200_000
+MOST_LAZY = 10_000  # photographs that are taken when they are first looked at; of more, all at once
 CHUNK = 200 * 32 * 32  # pixels that are drawn in one go: more would not stay in the processor's cache
 
 
@@ -213,16 +214,19 @@ def add_grain(pictures: Tensor, noise: float, generator: torch.Generator) -> Ten
     return _with_grain(pictures, torch.randn(pictures.shape, generator=generator).mul_(noise))
 
 
-def camera(drawings: LazyPictures, noise: float, generators: Mapping[torch.Generator, int]) -> LazyPictures:
+def camera(drawings: LazyPictures, noise: float, parts: Sequence[tuple[int, torch.Generator]]) -> LazyPictures:
     """Return what `add_grain` does, of each drawing of 32 pixels when it is first looked at.
 
-    generators: of the grain, and for how many drawings each, one after the other.
+    parts: how many drawings there are, one part after the other, each with the generator of its grain.
     """
     if noise:
-        grain = torch.cat([torch.randn(n, 3, 32, 32, generator=one).mul_(noise) for one, n in generators.items()])
-    taken = torch.empty(len(drawings), 3, 32, 32, dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
+        grain = torch.cat([torch.randn(n, 3, 32, 32, generator=one).mul_(noise) for n, one in parts])
+    taken = torch.empty(drawings.shape, dtype=torch.uint8, memory_format=torch.channels_last)
     missing = torch.ones(len(drawings), dtype=torch.bool)
-    return LazyPictures(taken, missing, lambda i: _with_grain(drawings[i], grain[i]) if noise else drawings[i])
+    pictures = LazyPictures(taken, missing, lambda i: _with_grain(drawings[i], grain[i]) if noise else drawings[i])
+    if len(drawings) > MOST_LAZY:
+        pictures[:]  # or the grain of all, which is larger than they, would be kept while one is missing
+    return pictures
 
 
 def _with_grain(pictures: Tensor, grain: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ class LazyPictures:
 
     pictures: uint8 [N, C, H, W], where they are kept; missing: bool [N], which of them are not there yet;
     make: a function from int64 indices [M] to those pictures, uint8 [M, C, H, W], always the same ones. Several
-    threads may read at once: at worst a picture is made twice.
+    threads may read at once: at worst each of them makes a picture. For all as one tensor: ``pictures[:]``.
     """
 
     def __init__(self, pictures: Tensor, missing: Tensor, make: Callable[[Tensor], Tensor]):
@@ -22,6 +22,14 @@ class LazyPictures:
 
     def __len__(self) -> int:
         return len(self._missing)
+
+    @property
+    def shape(self) -> torch.Size:
+        return self._pictures.shape
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self._pictures.dtype
 
     def __getitem__(self, index: Tensor | slice | int) -> Tensor:
         """Return the pictures at ``index``, uint8 [M, C, H, W]; they are not to be written into."""
@@ -36,10 +44,10 @@ class LazyPictures:
                 self._make = None
         return self._pictures[index]
 
-    def making(self, at_once: int = 200) -> Iterator[None]:
-        """Make all that are missing, ahead of time; pause after so many."""
-        for start in range(0, len(self), at_once):
-            yield self[start : start + at_once]
+    def making(self, part: int = 200) -> Iterator[Tensor]:
+        """Make all that are missing, ahead of time; yield part after part of the pictures."""
+        for start in range(0, len(self), part):
+            yield self[start : start + part]
 
     def so_far(self) -> tuple[Tensor, Tensor]:
         """Return copies of the pictures, uint8 [N, C, H, W], and of which are not there yet, bool [N]."""

@@ -39,8 +39,8 @@ class FairnessPanel(LivePanel):
 
     CONFIG = Config
     NAMED: ClassVar = {
-        "the course's source": {},
-        "the source, 92 % men": {"priors": (0.06, 0.02, 0.45, 0.47)},
+        "the lesson's table": {},
+        "the exercise's table, 92 % men": {"priors": (0.06, 0.02, 0.45, 0.47)},
         "balanced": {"priors": BALANCED},
         "few women": {"priors": (0.05, 0.05, 0.45, 0.45)},
         "only women smile": {"priors": (0.0, 0.5, 0.5, 0.0)},
@@ -87,8 +87,8 @@ class FairnessPanel(LivePanel):
     def stream(self, config: Config) -> Iterator[Result]:
         return stream(config)
 
-    def known(self, config: Config) -> bool:
-        return cached(config) is not None
+    def known(self, config: Config) -> Result | None:
+        return cached(config)
 
     def prepare(self, config: Config) -> Iterator[None]:
         return prepare(config)

@@ -45,7 +45,7 @@ def _training_set(n: int, priors: tuple[float, ...], more: tuple[int, ...], nois
         if number:
             parts.append(faces.sample(number, {name: 1.0}, derive_seed("fairness/more", seed, group)))
     everyone = Faces.joined(parts)
-    cameras = {grain(derive_seed("fairness/camera", seed, i)): len(part) for i, part in enumerate(parts)}
+    cameras = [(len(part), grain(derive_seed("fairness/camera", seed, i))) for i, part in enumerate(parts)]
     pictures = faces.camera(_drawings.of(everyone), noise, cameras)
     return TrainingSet(pictures, everyone.smile.long(), everyone.gender, classes=2, values=2)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import ipywidgets as widgets
 import pandas as pd
@@ -75,8 +75,8 @@ class BiasPanel(Panel):
         self.say("Run, or move a control, to start training.", 0.0)
         self.label({name: NAMES.get(name) or VARIABLES[name].title for name in self.controls})
         self.label({"picture": "No run yet."})
-        if cached(config):
-            self.start()  # which shows it at once, and trains nothing
+        if (known := cached(config)) is not None:
+            self._drawn(known)()
         else:
             self.worker.submit(lambda: prepare(self.config()))  # so that the first run starts at once
 
@@ -184,6 +184,10 @@ class BiasPanel(Panel):
         return biased_mnist.make(source, "train", self.strengths, 200, seed, cell=17)
 
     def _draw(self, result: Result) -> None:
+        self.publish(self._drawn(result))
+
+    def _drawn(self, result: Result) -> Callable[[], None]:
+        """Draw a run so far; return a function that shows it."""
         beside = Stored.beside(result.config)
         self.run_picture.update(result, beside)
         png, text = self.run_picture.png(), plots.describe(result, beside)
@@ -196,7 +200,7 @@ class BiasPanel(Panel):
                 self.label({"picture": text})
             self.kept.offer(result if result.finished else None)
 
-        self.publish(show)
+        return show
 
     def _draw_kept(self, runs: list[Result]) -> tuple[bytes, str]:
         standards = {run: standard_of(run.config) for run in runs}

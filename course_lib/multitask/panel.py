@@ -65,8 +65,8 @@ class MultitaskPanel(LivePanel):
     def stream(self, config: Config) -> Iterator[Result]:
         return stream(config)
 
-    def known(self, config: Config) -> bool:
-        return cached(config) is not None
+    def known(self, config: Config) -> Result | None:
+        return cached(config)
 
     def prepare(self, config: Config) -> Iterator[None]:
         return prepare(config)

@@ -64,7 +64,10 @@ def has_label(config: Config) -> Tensor:
 
 
 def training_set(config: Config) -> TrainingSet:
-    """Return a run's faces, with labels float [N, 4] as they are learned; NaN where one is missing."""
+    """Return a run's faces, with labels float [N, 4] as they are learned; NaN where one is missing.
+
+    The images are drawn when they are first read: ``images[:]`` is a tensor uint8 [N, 3, 32, 32].
+    """
     pictures, known = training_faces(config.n_train, config.noise, config.seed)
     learned = targets(known, config.unit)
     return TrainingSet(pictures, learned.masked_fill(~has_label(config), torch.nan))
@@ -74,7 +77,7 @@ def training_set(config: Config) -> TrainingSet:
 def training_faces(n: int, noise: int, seed: int) -> tuple[LazyPictures, Tensor]:
     """Return pictures uint8 [N, 3, 32, 32] and all their labels float [N, 4], also those kept from a run."""
     drawn, known = _drawn(n, seed)
-    return faces.camera(drawn, noise, {grain(seed): n}), known
+    return faces.camera(drawn, noise, [(n, grain(seed))]), known
 
 
 def first_faces(config: Config, count: int) -> tuple[Tensor, Tensor]:

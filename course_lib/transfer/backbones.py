@@ -61,6 +61,8 @@ def _resnet18() -> nn.Module:
         network = resnet18(weights=ResNet18_Weights.DEFAULT)
     except (OSError, HTTPException) as error:  # no network, no space, or a connection that broke off
         raise CourseError(f"ResNet-18's weights could not be had ({error}): try again later, {INSTEAD}.") from error
+    except MemoryError:
+        raise
     except Exception as error:  # what was downloaded, or lies in the cache, is no such file, which shows in many ways
         raise CourseError(
             f"ResNet-18's weights are damaged ({error}): delete resnet18-*.pth in "

@@ -33,11 +33,11 @@ class Evaluation:
 class InterviewResult:
     """A run so far: how far it is, the loss of its latest step, and its evaluations; the last one is of all 500.
 
-    network: as it is now, or None before the first step.
+    network: as it is now.
     """
 
     config: InterviewConfig
-    network: nn.Module | None = field(repr=False)
+    network: nn.Module = field(repr=False)
     step: int
     steps: int
     loss: float

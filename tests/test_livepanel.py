@@ -4,8 +4,9 @@ import time
 
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
-from course_lib import fairness, gradients, mitigation, multitask
+from course_lib import fairness, gradients, mitigation, multitask, normalization
 from course_lib.errors import CourseError
 from course_lib.gradients.config import SETTINGS, ProfileConfig, TransformerConfig
 from course_lib.livepanel import OWN
@@ -188,3 +189,19 @@ def test_a_new_panel_shows_the_run_of_its_settings_that_was_done_before(room):
     other = room.panel(**settings | {"seed": 43})
     other.wait(60)
     assert other.result is None  # it waits to be run
+
+
+@pytest.mark.parametrize("made", [
+    lambda: (fairness.run(progress=False, n_train=300, epochs=1), fairness.panel(n_train=300, epochs=1))[1],
+    lambda: (multitask.run(progress=False, n_train=300, epochs=1), multitask.panel(n_train=300, epochs=1))[1],
+    gradients.panel, normalization.panel, normalization.batchnorm_panel, mitigation.stored.panel,
+], ids=["fairness", "multitask", "gradients", "strategies", "batch norm", "stored"])  # fmt: skip
+def test_in_a_plain_figure_every_text_stands_in_its_own_picture(made):
+    figure = made().static()
+    figure.canvas.draw()
+    for part in figure.subfigs:
+        texts = [text for text in part.findobj(Text) if text.get_visible() and text.get_text().strip()]
+        assert texts
+        for text in texts:
+            x, y = text.get_window_extent().get_points().mean(0)
+            assert part.bbox.padded(2).contains(x, y), text.get_text()

@@ -205,7 +205,7 @@ class CriteriaPicture(LiveFigure):
             axes = [self.figure.add_axes((left, 0.17, width, 0.65)) for left, width in self.SPANS]
             kinds = (RocPlot, RatesPlot, CriteriaPlot)
             self.plots = [kind(ax, animated=True) for kind, ax in zip(kinds, axes, strict=True)]
-            at = {"transform": self.figure.transFigure, "va": "top", "animated": True}  # it says the thresholds
+            at = {"transform": self.figure.transSubfigure, "va": "top", "animated": True}  # it says the thresholds
             self.title = axes[0].text(0.01, 0.97, "", fontsize=8.5, color="#404040", **at)
 
     def update(self, result: Result) -> None:

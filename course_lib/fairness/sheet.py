@@ -71,7 +71,7 @@ class FacesPicture(LiveFigure):
             for left, name, color in zip((0.01, 0.28, 0.51, 0.765), GROUPS, TEXT_COLORS, strict=True):
                 self.figure.text(left, 0.015, "■", color=color, **at)
                 self.figure.text(left + 0.078, 0.015, name, color=color, **at)
-                moving = {"ha": "right", "color": color, "animated": True, "transform": self.figure.transFigure}
+                moving = {"ha": "right", "color": color, "animated": True, "transform": self.figure.transSubfigure}
                 self.texts.append(ax.text(left + 0.072, 0.015, "", **at, **moving))
 
     def update(self, sheet: Sheet) -> None:

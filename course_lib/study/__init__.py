@@ -22,6 +22,7 @@ STUDIES = {
     "biased-mnist-strength": "biased_mnist:STRENGTH",
     "biased-mnist-table1": "biased_mnist:TABLE1",  # and figure 3
     "four-groups": "four_groups:STUDY",  # lesson 06: every method with every weight decay
+    "handwriting": "handwriting:STUDY",  # lesson 04: from print to handwriting
     "multitask": "multitask:STUDY",  # lesson 05: what each other task does to the smile
     "transfer": "transfer:STUDY",  # lesson 04: each regime against the number of labels
 }

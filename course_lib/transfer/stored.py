@@ -10,7 +10,8 @@ import pandas as pd
 from course_lib.errors import require_choice
 from course_lib.transfer.config import SCRATCH, TARGETS
 
-STUDY = Path(__file__).parents[2] / "data" / "study_transfer.csv"
+DATA = Path(__file__).parents[2] / "data"
+STUDY, HANDWRITING = DATA / "study_transfer.csv", DATA / "study_handwriting.csv"
 
 
 def study() -> pd.DataFrame:
@@ -61,3 +62,30 @@ def winners(target: str = "smile", rows: pd.DataFrame | None = None) -> pd.DataF
         beats = "–" if best == SCRATCH else f"{ahead} of {len(scores)}"
         found.append((labels, best, means[best], means[SCRATCH], beats))
     return pd.DataFrame(found, columns=["labels", "regime", "mean", "scratch", "beats scratch"])
+
+
+def handwriting() -> pd.DataFrame:
+    """Return how well networks read handwritten digits, by the number of labels: mean (lowest to highest) over seeds.
+
+    One row per number of labels: from scratch, from a network that has learned printed digits, and "beats scratch", in
+    how many of the seeds the latter is ahead. Made by ``python -m course_lib study handwriting --seeds 5``, see
+    `read_handwriting`. Taught in: notebook 04.
+    """
+    rows = pd.read_csv(HANDWRITING)
+    by_start = {
+        start: part.pivot(index="seed", columns="labels", values="accuracy") for start, part in rows.groupby("start")
+    }
+    found = []
+    for labels in sorted(rows["labels"].unique()):
+        scratch, printed = (
+            by_start[start].get(labels, pd.Series(dtype=float)).dropna() for start in ("scratch", "print")
+        )
+        ahead = f"{int((printed > scratch).sum())} of {len(scratch)}" if len(scratch) else "–"
+        found.append((labels, _mean_and_range(scratch), _mean_and_range(printed), ahead))
+    return pd.DataFrame(found, columns=["labels", "from scratch", "from print", "beats scratch"])
+
+
+def _mean_and_range(seeds: pd.Series) -> str:
+    if not len(seeds):
+        return "–"
+    return f"{seeds.mean():.2f}" + (f" ({seeds.min():.2f} to {seeds.max():.2f})" if len(seeds) > 1 else "")

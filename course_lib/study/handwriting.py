@@ -31,7 +31,7 @@ def measure(configuration: Row) -> Generator[Progress, None, Row]:
     """Train one network and return its accuracy on handwritten digits."""
     c = configuration
     accuracy = yield from reading(c["labels"], c["start"], c["seed"], c["source"])
-    return {"accuracy": accuracy, "n": min(TESTED, len(digits.load_shared(c["source"], "test")[1]))}
+    return {"accuracy": round(accuracy, 4), "n": min(TESTED, len(digits.load_shared(c["source"], "test")[1]))}
 
 
 STUDY = Study(plan, measure)

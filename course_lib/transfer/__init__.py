@@ -19,6 +19,6 @@ from course_lib.transfer.trunk import load_trunk
 
 __all__ = [
     "REGIMES", "TARGETS", "Config", "FaceNet", "Regime", "Result", "backbone", "count_trained", "filters",
-    "handwriting", "held_out", "labelled", "load_trunk", "maps", "panel", "plot_curves", "plot_filters", "plot_maps", "plot_study",
-    "read_handwriting", "run", "run_each", "scratch_of", "stream", "study", "summarise", "winners",
+    "handwriting", "held_out", "labelled", "load_trunk", "maps", "panel", "plot_curves", "plot_filters", "plot_maps",
+    "plot_study", "read_handwriting", "run", "run_each", "scratch_of", "stream", "study", "summarise", "winners",
 ]  # fmt: skip

@@ -27,6 +27,14 @@ def wilson(correct: np.ndarray, n: np.ndarray, z: float = Z95) -> tuple[np.ndarr
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
+def mean_and_range(values: pd.Series) -> str:
+    """Return a mean with the lowest and highest of several values: "0.84 (0.81 to 0.85)"; "–" of none."""
+    if not len(values):
+        return "–"
+    ends = f" ({values.min():.2f} to {values.max():.2f})" if len(values) > 1 else ""
+    return f"{values.mean():.2f}{ends}"
+
+
 def t95(freedom: int) -> float:
     """Return Student's 97.5 % point; NaN without a degree of freedom."""
     from scipy.stats import t  # late: it takes half a second, and comes with scikit-learn

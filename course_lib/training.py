@@ -157,7 +157,7 @@ def fit(
         yield (now := Progress(step, steps, loss))
         if evaluate and (step % (evaluate_every or steps) == 0 or step in (first, steps)):
             objective.network.eval()
-            evaluation = yield from _ticking(evaluate(objective.network, now), now)
+            evaluation = yield from ticking(evaluate(objective.network, now), now)
             yield replace(now, evaluation=evaluation)
 
 
@@ -171,7 +171,7 @@ def _indices(objective: Objective, size: int) -> Iterator[Tensor]:
             raise CourseError(f"{type(objective).__name__}.batches({size}) must give at least one batch; it gave none.")
 
 
-def _ticking(work: Generator[None, None, Any], tick: Progress) -> Generator[Progress, None, Any]:
+def ticking(work: Generator[None, None, Any], tick: Progress) -> Generator[Progress, None, Any]:
     """Pass each pause of ``work`` on as ``tick``; return what ``work`` returns."""
     while True:
         try:

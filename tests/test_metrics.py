@@ -199,3 +199,10 @@ def test_iosm_of_a_group_that_is_not_estimable_is_not_estimable():
 def test_iosm_compares_the_same_groups_only():
     with pytest.raises(CourseError, match="hold different ones"):
         metrics.iosm(table(x=[(60, 100), (50, 100)]), table(y=[(60, 100), (50, 100)]))
+
+
+@pytest.mark.parametrize(("values", "said"), [
+    ([], "–"), ([0.726], "0.73"), ([0.5, 0.75, 1.0], "0.75 (0.50 to 1.00)"),
+])  # fmt: skip
+def test_a_mean_is_said_with_its_range_where_there_is_one(values, said):
+    assert metrics.mean_and_range(pd.Series(values, dtype=float)) == said

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from course_lib.bench import Figure
 from course_lib.data import biased_mnist
 from course_lib.mitigation import METHODS
-from course_lib.mitigation.experiment import MAX_KEPT, dataset
+from course_lib.mitigation.experiment import dataset, fits
 from course_lib.networks import make_network
 from course_lib.randomness import generator
 from course_lib.runs import finish
@@ -63,7 +63,7 @@ def measure_throughput() -> Iterator[Figure]:
 
 
 def measure_study() -> Iterator[Figure]:
-    """Yield how long one run of the preset ``laptop`` takes with 8 epochs, its images drawn, and evaluated."""
+    """Yield how long one run takes, its images drawn, and evaluated: ``laptop`` with 8 epochs; ``paper`` on a GPU."""
     row = plan_table1("bundled", 1, "laptop")[0] | {"epochs": 8}
     for device, aim in (("cpu", "<= 90"), ("cuda", "")):
         if device == "cpu" or torch.cuda.is_available():
@@ -86,7 +86,7 @@ def _seconds(way: Callable[[], None], device: str) -> float:
 def _ours(data: biased_mnist.BiasedMNIST, preset: Preset, device: str, steps: int) -> Callable[[], None]:
     """Images are drawn on the device: batch by batch, or all of a run ahead of it where they fit in memory."""
     here = data.to(device)
-    kept = preset.n_train * here.images[0].numel() <= MAX_KEPT  # as the study does with all its images
+    kept = fits(preset.n_train, preset.cell)  # as the study does with all its images
     network = make_network(preset.network, generator(0, "network"), device)
     objective = METHODS["StdM"](
         network, TrainingSet(here.images if kept else here.batch, here.labels), generator(0, "bench")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from course_lib.data.faces import GROUPS
+from course_lib.metrics import mean_and_range
 
 THREE_SEEDS = Path(__file__).parents[2] / "data" / "lesson06_three_seeds.csv"
 DECAYS = (0.1, 1.0)  # of the weights; the first is the default of a run
@@ -23,7 +24,7 @@ def three_seeds() -> pd.DataFrame:
     rows = pd.read_csv(THREE_SEEDS)
     rows = rows[(rows["weight_decay"] == DECAYS[0]) & rows["method"].isin(SHOWN)]
     by_method = rows.drop(columns=["seed", "weight_decay"]).groupby("method", sort=False)
-    return by_method.agg(_mean_and_range).loc[list(SHOWN)]
+    return by_method.agg(mean_and_range).loc[list(SHOWN)]
 
 
 def weight_decays() -> pd.DataFrame:
@@ -37,12 +38,8 @@ def weight_decays() -> pd.DataFrame:
     groups = rows[list(GROUPS)]
     rows = rows.assign(**{"all groups": groups.mean(axis=1), "worst group": groups.min(axis=1)})
     columns = [
-        part.groupby("method", sort=False)[name].agg(_mean_and_range).rename(f"{name}, decay {decay:g}")
+        part.groupby("method", sort=False)[name].agg(mean_and_range).rename(f"{name}, decay {decay:g}")
         for name in ("all groups", "worst group")
         for decay, part in rows.groupby("weight_decay")
     ]
     return pd.concat(columns, axis=1)
-
-
-def _mean_and_range(seeds: pd.Series) -> str:
-    return f"{seeds.mean():.2f} ({seeds.min():.2f} to {seeds.max():.2f})"

@@ -127,7 +127,12 @@ def dataset(source: str, split: str, strength, n: int, seed: int, cell: int, dev
 
 def pictures(data: BiasedMNIST) -> Images:
     """Return all images of a set if they fit in memory, else the function that draws a batch of them."""
-    return data.images if len(data) * 27 * data.cell**2 <= MAX_KEPT else data.batch
+    return data.images if fits(len(data), data.cell) else data.batch
+
+
+def fits(n: int, cell: int) -> bool:
+    """Return whether ``n`` images of cells of this size are kept in memory."""
+    return n * 27 * cell**2 <= MAX_KEPT
 
 
 def evaluate(network: nn.Module, test: BiasedMNIST, progress: Progress) -> Generator[None, None, Evaluation]:

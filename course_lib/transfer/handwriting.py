@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import math
+from collections.abc import Generator, Iterator
 from copy import deepcopy
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +15,12 @@ from course_lib.errors import require_choice, require_integer
 from course_lib.networks import Laptop, build
 from course_lib.randomness import MAX_SEED, generator
 from course_lib.runs import finish
-from course_lib.training import Objective, Progress, TrainingSet, fit, predict
+from course_lib.training import Objective, Progress, TrainingSet, fit, predict, ticking
 
 STARTS = {"scratch": 1e-2, "print": 3e-3}  # and the learning rate: the one at random, or near something good
 CHANNELS = (16, 32, 64)
 PRINTED, EPOCHS = 6000, 3  # of the source task
-STEPS, BATCH = 150, 32  # of the target task, whatever its number of labels
+STEPS, BATCH = 150, 32  # of the target task, whatever its number of labels; rounded up to whole epochs
 MOST, TESTED = 1000, 1000  # labels that can be bought; digits that a network is tested on, if there are as many
 
 
@@ -44,9 +44,12 @@ def reading(labels: int, start: str, seed: int, source: str) -> Generator[Progre
     chosen = torch.randperm(len(truth), generator=random)[:labels]
     network = deepcopy(print_reader()) if start == "print" else _network(seed)
     if labels:
-        yield from _train(network, images[chosen], truth[chosen], STARTS[start], STEPS, seed)
+        size = max(2, min(BATCH, labels))
+        epochs = math.ceil(STEPS / math.ceil(labels / size))
+        yield from _training(network, images[chosen], truth[chosen], STARTS[start], epochs, size, seed)
     images, truth = (part[:TESTED] for part in digits.load_shared(source, "test"))
-    said = yield from _passing(predict(network.eval(), _three(images), len(truth)))
+    last = Progress(STEPS, STEPS, math.nan)
+    said = yield from ticking(predict(network.eval(), _three(images), len(truth)), last)
     return float((said == truth).float().mean())
 
 
@@ -55,7 +58,7 @@ def print_reader() -> nn.Module:
     """Return the network that has learned printed digits; it is shared, and not to be trained on."""
     network = _network(0)
     images, truth = printed.sample(PRINTED)
-    for _ in _train(network, images, truth, 1e-2, EPOCHS * PRINTED // 64, 0, 64):
+    for _ in _training(network, images, truth, STARTS["scratch"], EPOCHS, 64, 0):
         pass
     return network.eval()
 
@@ -65,25 +68,14 @@ def _network(seed: int) -> nn.Module:
     return build(lambda: Laptop(10, CHANNELS), random).to(memory_format=torch.channels_last)
 
 
-def _train(
-    network: nn.Module, images: Tensor, labels: Tensor, lr: float, steps: int, seed: int, size: int = BATCH
-) -> Any:
-    """Start `fit` with grey digits, uint8 [N, 28, 28], for so many steps, rounded up to whole epochs."""
-    size = max(2, min(size, len(labels)))
+def _training(
+    network: nn.Module, images: Tensor, labels: Tensor, lr: float, epochs: int, size: int, seed: int
+) -> Iterator[Progress]:
+    """Start `fit` with grey digits, uint8 [N, 28, 28]."""
     objective = Objective(network, TrainingSet(_three(images), labels), generator(seed, "handwriting/training"))
-    return fit(objective, epochs=-(-steps // -(-len(labels) // size)), batch_size=size, lr=lr)
+    return fit(objective, epochs=epochs, batch_size=size, lr=lr)
 
 
 def _three(images: Tensor) -> Tensor:
     """Return grey images [N, 28, 28] as the network takes them: [N, 3, 28, 28]."""
     return images[:, None].expand(-1, 3, -1, -1)
-
-
-def _passing(work: Generator[None, None, Tensor]) -> Generator[Progress, None, Tensor]:
-    """Pass on the pauses of an evaluation as those of the last step."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as done:
-            return done.value
-        yield Progress(STEPS, STEPS, float("nan"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from course_lib.errors import require_choice
+from course_lib.metrics import mean_and_range
 from course_lib.transfer.config import SCRATCH, TARGETS
 
 DATA = Path(__file__).parents[2] / "data"
@@ -71,21 +72,10 @@ def handwriting() -> pd.DataFrame:
     how many of the seeds the latter is ahead. Made by ``python -m course_lib study handwriting --seeds 5``, see
     `read_handwriting`. Taught in: notebook 04.
     """
-    rows = pd.read_csv(HANDWRITING)
-    by_start = {
-        start: part.pivot(index="seed", columns="labels", values="accuracy") for start, part in rows.groupby("start")
-    }
+    rows = pd.read_csv(HANDWRITING).pivot(index=["labels", "seed"], columns="start", values="accuracy")
     found = []
-    for labels in sorted(rows["labels"].unique()):
-        scratch, printed = (
-            by_start[start].get(labels, pd.Series(dtype=float)).dropna() for start in ("scratch", "print")
-        )
-        ahead = f"{int((printed > scratch).sum())} of {len(scratch)}" if len(scratch) else "–"
-        found.append((labels, _mean_and_range(scratch), _mean_and_range(printed), ahead))
+    for labels, part in rows.groupby("labels"):
+        scratch, printed = part["scratch"].dropna(), part["print"]
+        ahead = f"{int((part['print'] > part['scratch']).sum())} of {len(scratch)}" if len(scratch) else "–"
+        found.append((labels, mean_and_range(scratch), mean_and_range(printed), ahead))
     return pd.DataFrame(found, columns=["labels", "from scratch", "from print", "beats scratch"])
-
-
-def _mean_and_range(seeds: pd.Series) -> str:
-    if not len(seeds):
-        return "–"
-    return f"{seeds.mean():.2f}" + (f" ({seeds.min():.2f} to {seeds.max():.2f})" if len(seeds) > 1 else "")

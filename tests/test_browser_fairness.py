@@ -116,7 +116,7 @@ def test_every_method_runs_and_the_page_does_not_jump(panel):
         panel.until(FINISHED, 120)
         seen.add(method)
         assert panel.page.evaluate(where) == before
-    assert {"UpWt", "SUBG", "GDRO", "DFR", "JTT", "FERMI", "Adversary", "FORML", "Exemplars"} <= seen
+    assert {"UpWt", "SUBG", "GDRO", "DFR", "JTT", "RPDRO", "FERMI", "Adversary", "FORML", "Exemplars"} <= seen
     shoot(panel, "fairness_methods")
     type_below(panel, OWN)
     press_field(panel, "method", "ArrowDown")  # one's own comes last, in the panel that is open

@@ -9,7 +9,7 @@ from course_lib.errors import CourseError
 from course_lib.fairness.methods import BUILT_IN, METHODS
 from course_lib.fairness.methods.exemplars import set_aside
 from course_lib.fairness.methods.fermi import dependence
-from course_lib.networks import Laptop, build
+from course_lib.networks import Laptop, build, initialise
 from course_lib.randomness import generator
 from course_lib.training import TrainingSet, fit
 
@@ -141,6 +141,55 @@ def test_jtt_leaves_the_other_network_alone(data):
     list(steps)
     assert all(torch.equal(a, b) for a, b in zip(scout, method.scout.parameters(), strict=True))
     assert any(not torch.equal(a, b) for a, b in zip(start, method.network.parameters(), strict=True))
+
+
+def opponents_turn(method, batch):
+    """Return the weights r [B], mean r l and the KL divergence of r from 1, all by their formulas."""
+    h = method.opponent(batch.x)[torch.arange(len(batch.y)), batch.y]
+    r = len(h) * torch.softmax(h, 0)
+    losses = F.cross_entropy(method.network(batch.x), batch.y, reduction="none")
+    return r, (r * losses).mean(), (r * r.log()).mean()
+
+
+def test_rpdro_starts_with_equal_weights(data):
+    method, batch = made("RPDRO", data), data.batch(torch.arange(40))
+    assert method.log_ratios(batch).abs().max() == 0
+    assert method.loss(batch).item() == pytest.approx(made("FERMI", data, lam=0).loss(batch).item(), abs=1e-12)
+
+
+def test_rpdros_network_minimises_what_its_opponent_maximises(data):
+    method, batch = made("RPDRO", data, tau=0.7), data.batch(torch.arange(0, len(data), 4))
+    initialise(method.opponent, generator(3, "opponent"))  # no longer at r = 1
+    _, weighted, divergence = opponents_turn(method, batch)
+    value = weighted - 0.7 * divergence
+    assert method.loss(batch).item() == pytest.approx(value.item(), abs=1e-12)
+    mine, theirs = list(method.network.parameters()), list(method.opponent.parameters())
+    expected = torch.autograd.grad(value, [*mine, *theirs])
+    found = torch.autograd.grad(method.loss(batch), [*mine, *theirs])
+    for slope, wanted in zip(found[: len(mine)], expected, strict=False):
+        torch.testing.assert_close(slope, wanted)
+    for slope, wanted in zip(found[len(mine) :], expected[len(mine) :], strict=True):
+        torch.testing.assert_close(slope, -wanted)
+    assert min(slope.abs().max() for slope in found) > 1e-6
+
+
+@pytest.mark.parametrize("tau", [0.3, 1.0, 4.0])
+def test_rpdros_opponent_ends_at_the_closed_form(data, tau):
+    """Of all weights of mean 1, those proportional to exp(l / tau) maximise mean r l - tau mean r log r."""
+    method, batch = made("RPDRO", data, tau=tau), data.batch(torch.tensor([0, 1, 61, 62, 70, 100]))
+    solver = torch.optim.LBFGS(method.opponent.parameters(), max_iter=500, line_search_fn="strong_wolfe")
+
+    def closure():
+        solver.zero_grad()
+        _, weighted, divergence = opponents_turn(method, batch)
+        (tau * divergence - weighted).backward()
+        return tau * divergence.detach() - weighted.detach()
+
+    solver.step(closure)
+    losses = F.cross_entropy(method.network(batch.x), batch.y, reduction="none")
+    r = method.log_ratios(batch).exp()
+    torch.testing.assert_close(r, 6 * torch.softmax(losses / tau, 0), atol=1e-4, rtol=0)
+    assert r.mean().item() == pytest.approx(1, abs=1e-12)
 
 
 def test_fermis_dependence_is_chi_square_over_n():

@@ -2,11 +2,18 @@
 
 import pandas as pd
 import pytest
+import torch
 
 from course_lib.bench.repairs import SEEDS, plan
 from course_lib.data.faces import GROUPS
+from course_lib.fairness.config import CHANNELS, Config
 from course_lib.fairness.methods import METHODS
+from course_lib.fairness.methods.rpdro import RPDRO
+from course_lib.fairness.pictures import training_set
 from course_lib.fairness.stored import SHOWN, THREE_SEEDS, three_seeds, weight_decays
+from course_lib.networks import Laptop, build
+from course_lib.randomness import generator
+from course_lib.training import fit
 
 KEY = ["method", "weight_decay", "seed"]
 
@@ -78,5 +85,19 @@ def test_what_the_text_says_of_weight_decay_is_so(rows):
     seeds = rows[(rows["method"] == "Exemplars") & (rows["weight_decay"] == 1)]["mean"]
     assert sorted(seeds > 0.62) == [False, False, True]
     assert [round(table.loc["FORML", "mean"], 2) for table in (less, more)] == [0.85, 0.85]
+    assert [round(table.loc["RPDRO", "mean"], 2) for table in (less, more)] == [0.84, 0.87]
     assert less.loc["DFR", "min"] > less.loc["StdM", "max"]
     assert more.loc["DFR", "min"] < more.loc["StdM", "max"]
+
+
+def test_at_its_end_rpdros_opponent_hardly_weighs():
+    """The notebook says: no training face counts more than 1.1 times, for the network is hardly wrong on them."""
+    config = Config(method="RPDRO")
+    network = build(lambda: Laptop(2, CHANNELS), generator(config.seed, "network"))
+    method = RPDRO(network.to(memory_format=torch.channels_last), training_set(config), generator(0, "training"))
+    list(fit(method, epochs=config.epochs, batch_size=config.batch_size, lr=config.lr, weight_decay=0.1))
+    batch = method.data.batch(torch.arange(len(method.data)))
+    with torch.no_grad():
+        assert method.log_ratios(batch).exp().max() < 1.15
+        wrong = method.network(batch.x).argmax(1) != batch.y
+    assert wrong.float().mean() < 0.05

@@ -8,6 +8,7 @@ from course_lib.fairness.methods.dfr import DFR
 from course_lib.fairness.methods.fermi import FERMI
 from course_lib.fairness.methods.forml import FORML, Exemplars
 from course_lib.fairness.methods.jtt import JTT
+from course_lib.fairness.methods.rpdro import RPDRO
 from course_lib.fairness.methods.subg import SUBG
 from course_lib.mitigation.methods import Methods
 from course_lib.mitigation.methods.gdro import GDRO
@@ -18,7 +19,7 @@ from course_lib.mitigation.methods.upwt import UpWt
 __all__ = ["METHODS"]
 
 BUILT_IN = {
-    m.__name__: m for m in (StdM, UpWt, Resample, SUBG, GDRO, DFR, JTT, FERMI, Adversary, FORML, Exemplars)
+    m.__name__: m for m in (StdM, UpWt, Resample, SUBG, GDRO, DFR, JTT, RPDRO, FERMI, Adversary, FORML, Exemplars)
 }  # fmt: skip
 
 METHODS = Methods("method", BUILT_IN)

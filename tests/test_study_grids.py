@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from course_lib import fairness
 from course_lib.data import biased_mnist
 from course_lib.data.biased_mnist import OWN, VARIABLES
 from course_lib.errors import CourseError
@@ -22,7 +23,9 @@ def test_each_grid_has_each_run_once():
     assert len(Order("biased-mnist-strength", seeds=1).plan()) == 8 * len(grids.STRENGTHS)
     counts = {row["explicit"].count("+") + 1 for row in Order("biased-mnist-explicit-count").plan() if row["explicit"]}
     assert counts == set(grids.COUNTS)
-    assert len(Order("four-groups", seeds=1).plan()) == len(FAIR) * len(four_groups.WEIGHT_DECAYS)
+    rows = Order("four-groups", seeds=2).plan()
+    assert len({tuple(row.values()) for row in rows}) == len(rows)
+    assert len(rows) == 2 * (len(FAIR) * len(four_groups.WEIGHT_DECAYS) + 1 + 2 * len(four_groups.OTHERWISE))
 
 
 def test_only_methods_that_are_told_something_have_an_explicit_variable():
@@ -111,3 +114,25 @@ def test_the_four_groups_have_an_accuracy_each():
     assert found["worst"] == min(four)
     assert found["mean"] == pytest.approx(sum(four) / 4, abs=1e-4)
     assert found["n"] == 2000
+
+
+def test_the_four_groups_are_trained_as_the_row_says():
+    def trained(**changes):
+        row = {**Order("four-groups", seeds=1).plan()[0], "n_train": 200, "epochs": 2} | changes
+        return finish(four_groups.measure(row))
+
+    same = fairness.run(n_train=200, epochs=2, weight_decay=1e-4, progress=False).summary()
+    found = trained()
+    assert all(found[name] == pytest.approx(same[name], abs=1e-4) for name in four_groups.GROUPS)
+    balanced = fairness.run(n_train=200, epochs=2, weight_decay=1e-4, priors=(0.25,) * 4, progress=False).summary()
+    assert trained(training="equal")["mean"] == pytest.approx(balanced["mean"], abs=1e-4)
+    assert trained(method="FERMI", settings="lam=0") == trained(method="StdM")
+    assert trained(method="FERMI", settings="lam=8") != trained(method="FERMI")
+
+
+def test_other_settings_are_of_what_the_methods_have_and_not_their_defaults():
+    for method, (name, values) in four_groups.OTHERWISE.items():
+        default = FAIR[method].check({})[name]
+        assert all(FAIR[method].check({name: value})[name] != default for value in values)
+    without = {method for method in FAIR if not FAIR[method].settings} | {"Exemplars"}  # the control of FORML
+    assert set(four_groups.OTHERWISE) | without == set(FAIR)

@@ -20,7 +20,8 @@ class RPDRO(Method):
     1. The opponent h, a network like f, is told x and y and starts at r = 1. It is one function for all samples: to
     count one more it must count those like it more, so that a mislabelled face has less to say than a group has. The
     second term, tau times the KL divergence of r from 1, keeps the weights from going to few samples. Both move in
-    the same step. Its forerunner P-DRO (arXiv 2103.10282) needs a generative model of the data in place of h.
+    the same step, of one optimiser: its weight decay, too, pulls r to 1. Its forerunner P-DRO (arXiv 2103.10282)
+    needs a generative model of the data in place of h.
     """
 
     title = "Parametric distributionally robust optimisation"

@@ -161,10 +161,12 @@ class LivePanel(Panel):
 
     def work(self) -> Iterator[None]:
         drawn, begun = time.monotonic(), 0  # nothing to draw yet: it would only make the first point wait
+        latest = None
         for result in self.stream(self.config()):
-            if result.finished or self.begun(result) > begun or time.monotonic() - drawn > EVERY:
+            due = result.finished or self.begun(result) > begun or time.monotonic() - drawn > EVERY
+            if due and result is not latest:
                 self._draw(result)
-                drawn, begun = time.monotonic(), self.begun(result)
+                drawn, begun, latest = time.monotonic(), self.begun(result), result
             yield
 
     def rescale(self, pixel_ratio: float) -> None:

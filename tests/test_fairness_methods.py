@@ -84,6 +84,12 @@ def test_exemplars_are_balanced_and_never_trained_on_but_by_their_control(data):
     assert torch.bincount(group_of(data, torch.cat(list(control.batches(16))))).tolist() == [3] * 4
 
 
+def test_dfr_forml_and_its_control_have_the_same_exemplars(data):
+    dfr, forml, control = (set(made(name, data).exemplars.tolist()) for name in ("DFR", "FORML", "Exemplars"))
+    assert dfr == forml == control
+    assert METHODS["FORML"].control == "Exemplars"
+
+
 def test_a_group_without_samples_is_one_clear_sentence(data):
     without = TrainingSet(data.images[:60], data.labels[:60], data.bias[:60], classes=2, values=2)
     for name in ("SUBG", "DFR", "FORML", "Exemplars"):

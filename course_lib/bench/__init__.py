@@ -26,7 +26,6 @@ BENCHES = {
     "throughput": "throughput",  # a study against a JPEG per image
     "study": "throughput",  # one run of a study
     "findings": "findings",  # what the lesson claims, over three seeds
-    "repairs": "repairs",  # what lesson 06 claims of its methods, over three seeds
     "thresholds": "thresholds",  # how rarely grading by training misjudges
     "check": "grading",  # how fast a check answers
     "grading": "grading",  # a class of 300

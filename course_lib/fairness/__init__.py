@@ -23,7 +23,7 @@ from course_lib.fairness.regression.repair import parity_distance, wasserstein_r
 from course_lib.fairness.regression.result import error_table
 from course_lib.fairness.result import Result
 from course_lib.fairness.roc import auc, auc_table, one_vs_rest, plot_roc, roc_curve
-from course_lib.fairness.stored import three_seeds, weight_decays
+from course_lib.fairness.stored import other_settings, study, three_seeds, weight_decays
 
 __all__ = [
     "CRITERIA",
@@ -40,6 +40,7 @@ __all__ = [
     "held_out_faces",
     "interview_panel",
     "one_vs_rest",
+    "other_settings",
     "panel",
     "parity_distance",
     "photograph",
@@ -57,6 +58,7 @@ __all__ = [
     "sample_workers",
     "score_faces",
     "stream",
+    "study",
     "three_seeds",
     "train_ages",
     "train_ages_each",

@@ -53,6 +53,31 @@ def standard_of(config: Config) -> Result | None:
     return cached(replace(config, method="StdM", settings=()))
 
 
+def control_of(config: Config) -> Config | None:
+    """Return the run of the method that this one has to beat, at otherwise the same settings; None for most methods."""
+    if (name := METHODS[config.method].control) not in METHODS:
+        return None
+    own = {setting.name for setting in METHODS[name].settings}
+    return replace(config, method=name, settings={name: value for name, value in config.settings if name in own})
+
+
+def compared_with(config: Config) -> list[Result]:
+    """Return the finished runs to show beside one, as far as this process has them: StdM, and the method's control."""
+    runs = [standard_of(config) if config.method != "StdM" else None]
+    runs += [cached(control)] if (control := control_of(config)) else []
+    return [run for run in runs if run]
+
+
+def stream_with_control(config: Config) -> Iterator[Result]:
+    """Like `stream`; after the run its control is trained, if the method has one, and the finished run comes again."""
+    for result in stream(config):
+        yield result
+    if (control := control_of(config)) and not cached(control):
+        for _ in stream(control):
+            yield result
+        yield replace(result)
+
+
 def stream(config: Config) -> Iterator[Result]:
     """Yield the growing `Result` after every step and pause; stop iterating to cancel."""
     method = METHODS[config.method]

@@ -13,7 +13,7 @@ from course_lib.data.faces import BALANCED, GENDERS, GROUPS
 from course_lib.fairness import plots
 from course_lib.fairness.config import MOST_MORE, Config
 from course_lib.fairness.controls import COLLECT, PRIORS, READING, STEPS, make_controls, shown_priors
-from course_lib.fairness.experiment import cached, prepare, stream
+from course_lib.fairness.experiment import cached, prepare, stream_with_control
 from course_lib.fairness.methods import METHODS
 from course_lib.fairness.priors import link
 from course_lib.fairness.result import Result
@@ -85,7 +85,7 @@ class FairnessPanel(LivePanel):
         return make_sheet(config)
 
     def stream(self, config: Config) -> Iterator[Result]:
-        return stream(config)
+        return stream_with_control(config)
 
     def known(self, config: Config) -> Result | None:
         return cached(config)

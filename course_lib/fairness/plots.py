@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,7 +12,7 @@ from matplotlib.figure import Figure
 from course_lib.data.faces import GENDERS, GROUPS
 from course_lib.fairness.config import Config
 from course_lib.fairness.criteria import RATES
-from course_lib.fairness.experiment import standard_of
+from course_lib.fairness.experiment import compared_with
 from course_lib.fairness.pictures import held_out_faces
 from course_lib.fairness.result import Evaluation, Result
 from course_lib.fairness.roc import roc_curve
@@ -45,13 +47,16 @@ class CurvePlot:
 
 
 class GroupsPlot:
-    """The latest accuracy of each group with its interval, and that of StdM where it is known (grey)."""
+    """The latest accuracy of each group with its interval, and those of runs to compare it with (grey, named)."""
 
     def __init__(self, ax: Axes, *, animated: bool = False):
         self.ax = ax
         ax.set(title="accuracy on test faces", xlabel="accuracy (95 % interval)", xlim=(0.4, 1), ylim=(3.6, -0.6))
         ax.set_yticks(ROWS, GROUPS)
-        (self.standard,) = ax.plot([], [], "|", color=IMPLICIT, ms=16, mew=3, animated=animated)
+        of = {"ms": 16, "mew": 3, "animated": animated}
+        self.marks = [ax.plot([], [], "|", color=color, **of)[0] for color in (IMPLICIT, "#c8c8c8")]
+        at = {"ha": "center", "va": "center", "fontsize": 7, "color": "#606060", "animated": animated}
+        self.names = [ax.text(0, y, "", **at) for y in (-0.45, 3.45)]  # above the first mark, below the last one
         self.intervals = ax.hlines(ROWS, np.nan, np.nan, color=TEXT_COLORS, lw=1.6, animated=animated)
         self.dots = [
             ax.plot([], [], mark, color=color, ms=6, animated=animated)[0]
@@ -60,18 +65,21 @@ class GroupsPlot:
         at = {"va": "center", "fontsize": 8, "animated": animated, "transform": ax.get_yaxis_transform()}
         self.texts = [ax.text(1.03, row, "", **at) for row in ROWS]
 
-    def update(self, result: Result, standard: Result | None = None) -> bool:
-        """Show the latest evaluation of ``result``; nothing but the moving parts changes."""
+    def update(self, result: Result, others: Sequence[Result] = ()) -> bool:
+        """Show the latest evaluation of ``result``, beside up to two others; only the moving parts change."""
         table = result.groups()
         ends = np.clip(table[["low", "high"]].to_numpy(), *self.ax.get_xlim())
         self.intervals.set_segments([[(a, row), (b, row)] for row, (a, b) in zip(ROWS, ends, strict=True)])
         for row, accuracy in enumerate(table["accuracy"]):
             self.dots[row].set_data([np.clip(accuracy, *self.ax.get_xlim())], [row])
             n, train = table.loc[row, ["n", "train"]]
-            known = f"{accuracy:.3f}" if n >= 10 else "not estimable"
-            self.texts[row].set_text(f"{known}\ntrain {train:,}\ntest {n:,}")
-        shown = standard.groups()["accuracy"] if standard else np.full(len(ROWS), np.nan)
-        self.standard.set_data(np.clip(shown, *self.ax.get_xlim()), ROWS)
+            self.texts[row].set_text(f"{number(accuracy)}\ntrain {train:,}\ntest {n:,}")
+        shown = [(run.config.method, run.groups()["accuracy"].to_numpy()) for run in others]
+        nothing = [("", np.full(len(ROWS), np.nan))] * 2
+        for mark, text, row, (name, found) in zip(self.marks, self.names, (0, -1), [*shown, *nothing], strict=False):
+            mark.set_data(np.clip(found, *self.ax.get_xlim()), ROWS)
+            text.set_text(name)
+            text.set_x(np.clip(np.nan_to_num(found[row]), 0.46, 0.94))  # where the name has room
         return False
 
 
@@ -90,7 +98,7 @@ class RunPicture(LiveFigure):
             self.title = self.figure.text(0.01, 0.97, "", fontsize=8.5, color="#404040", va="top")
 
     def update(self, result: Result) -> None:
-        changed = self.curve.update(result) | self.groups.update(result, standard_of(result.config))
+        changed = self.curve.update(result) | self.groups.update(result, compared_with(result.config))
         text = caption(result.config)
         if changed or text != self.title.get_text():
             self.title.set_text(text)
@@ -103,10 +111,14 @@ class RunPicture(LiveFigure):
         if not result.evaluations:
             return f"{start}."
         known = ", ".join(
-            f"{row.group} {row.accuracy:.3f} ({row.low:.3f} to {row.high:.3f}, n {row.n})"
+            f"{row.group} {number(row.accuracy)} ({number(row.low)} to {number(row.high)}, n {row.n})"
             for row in result.groups().itertuples()
         )
-        return f"{start}. Accuracy: {known}."
+        beside = "".join(
+            f" {run.config.method}: {', '.join(map(number, run.groups()['accuracy']))}."
+            for run in compared_with(result.config)
+        )
+        return f"{start}. Accuracy: {known}.{beside}"
 
 
 def caption(config: Config) -> str:
@@ -187,7 +199,7 @@ class CriteriaPlot:
         """Show the latest evaluation of ``result``; nothing but the moving parts changes."""
         for bar, text, apart in zip(self.bars, self.texts, result.criteria()["difference"], strict=True):
             bar.set_width(np.nan_to_num(apart))
-            text.set_text(" not estimable" if np.isnan(apart) else f" {apart:.3f}")
+            text.set_text(f" {number(apart)}")
             text.set_x(min(np.nan_to_num(apart), 0.8))
             text.set_color("white" if apart > 0.8 else "black")
         return False
@@ -222,12 +234,17 @@ class CriteriaPicture(LiveFigure):
             return "No test faces seen yet."
         rates = result.rates().set_index("gender")
         said = "; ".join(
-            f"{name}: {row.selection_rate:.3f} of all are said to smile, {row.true_positive_rate:.3f} of those who do, "
-            f"{row.false_positive_rate:.3f} of those who do not"
+            f"{name}: {number(row.selection_rate)} of all are said to smile, {number(row.true_positive_rate)} of those "
+            f"who do, {number(row.false_positive_rate)} of those who do not"
             for name, row in rates.iterrows()
         )
-        apart = ", ".join(f"{row.criterion} {row.difference:.3f}" for row in result.criteria().itertuples())
+        apart = ", ".join(f"{row.criterion} {number(row.difference)}" for row in result.criteria().itertuples())
         return f"{reading(result.config)}. {said}. Differences: {apart}."
+
+
+def number(value: float) -> str:
+    """Return a rate or a difference as it is shown."""
+    return "not estimable" if np.isnan(value) else f"{value:.3f}"
 
 
 def reading(config: Config) -> str:

@@ -7,39 +7,68 @@ from pathlib import Path
 import pandas as pd
 
 from course_lib.data.faces import GROUPS
+from course_lib.fairness.config import Config
+from course_lib.fairness.methods import METHODS
 from course_lib.metrics import mean_and_range
 
-THREE_SEEDS = Path(__file__).parents[2] / "data" / "lesson06_three_seeds.csv"
-DECAYS = (0.1, 1.0)  # of the weights; the first is the default of a run
+STUDY = Path(__file__).parents[2] / "data" / "study_four_groups.csv"
 BALANCED_DATA = "StdM, balanced data"  # not a method, but what one would wish for
 SHOWN = ("StdM", BALANCED_DATA, "UpWt", "DFR", "FERMI", "JTT")
+
+
+def study() -> pd.DataFrame:
+    """Return one row per network of the stored study: method, settings, training, weight_decay, seed, and results.
+
+    settings: "" for the method's own, or what was changed of them; training: "unequal", the lesson's table, or
+    "equal" groups. Results: the accuracy in the four groups, their mean and the worst, and the three criteria. Made
+    by ``python -m course_lib study four-groups --seeds 3``. Taught in: notebook 06.
+    """
+    return pd.read_csv(STUDY, keep_default_na=False)
 
 
 def three_seeds() -> pd.DataFrame:
     """Return how well some methods read each group: mean (lowest to highest) over seeds 0, 1 and 2.
 
     Everything else as by default; one row per method, and one for balanced data. Columns: the accuracy in the four
-    groups, and the equalized odds difference. Made by ``python -m course_lib bench repairs``. Taught in: notebook 06.
+    groups, and the equalized odds difference. From `study`. Taught in: notebook 06.
     """
-    rows = pd.read_csv(THREE_SEEDS)
-    rows = rows[(rows["weight_decay"] == DECAYS[0]) & rows["method"].isin(SHOWN)]
-    by_method = rows.drop(columns=["seed", "weight_decay"]).groupby("method", sort=False)
-    return by_method.agg(mean_and_range).loc[list(SHOWN)]
+    rows = study()
+    rows = rows[(rows["weight_decay"] == Config.weight_decay) & (rows["settings"] == "")]
+    rows["method"] = rows["method"].mask(rows["training"] == "equal", BALANCED_DATA)
+    return rows.groupby("method")[[*GROUPS, "equalized odds"]].agg(mean_and_range).loc[list(SHOWN)]
 
 
 def weight_decays() -> pd.DataFrame:
-    """Return what a weight decay of 0.1 and of 1 makes of every method: mean (lowest to highest) over three seeds.
+    """Return the accuracy in the worst group at four weight decays: mean (lowest to highest) over three seeds.
 
-    One row per method. Columns: the accuracy, mean of the four groups, and that of the worst group, at both weight
-    decays. Made by ``python -m course_lib bench repairs``. Taught in: notebook 06.
+    One row per method, and a column for each weight decay; the first column is the mean over all groups at the
+    usual one. From `study`. Taught in: notebook 06.
     """
-    rows = pd.read_csv(THREE_SEEDS)
-    rows = rows[rows["method"] != BALANCED_DATA]
-    groups = rows[list(GROUPS)]
-    rows = rows.assign(**{"all groups": groups.mean(axis=1), "worst group": groups.min(axis=1)})
-    columns = [
-        part.groupby("method", sort=False)[name].agg(mean_and_range).rename(f"{name}, decay {decay:g}")
-        for name in ("all groups", "worst group")
-        for decay, part in rows.groupby("weight_decay")
-    ]
-    return pd.concat(columns, axis=1)
+    rows = study()
+    rows = rows[(rows["training"] == "unequal") & (rows["settings"] == "")]
+    usual = rows[rows["weight_decay"] == Config.weight_decay].groupby("method")["mean"].agg(mean_and_range)
+    worst = rows.groupby(["method", "weight_decay"])["worst"].agg(mean_and_range).unstack()
+    worst.columns = [f"worst group, decay {decay:g}" for decay in worst]
+    table = pd.concat([usual.rename(f"all groups, decay {Config.weight_decay:g}"), worst], axis=1)
+    return table.loc[list(dict.fromkeys(rows["method"]))]
+
+
+def other_settings() -> pd.DataFrame:
+    """Return what other settings than their own make of the methods: mean (lowest to highest) over three seeds.
+
+    One row for each method and value, the default among them; columns: the mean over all groups and the worst group,
+    at the usual weight decay. No default was chosen by this table. From `study`. Taught in: notebook 06.
+    """
+    rows = study()
+    rows = rows[(rows["training"] == "unequal") & (rows["weight_decay"] == Config.weight_decay)]
+    changed = rows[rows["settings"] != ""]
+    names = dict(zip(changed["method"], changed["settings"].str.partition("=")[0], strict=True))
+    rows = rows[rows["method"].isin(names)]
+    default = [f"{names[method]}={METHODS[method].check({})[names[method]]:g}" for method in rows["method"]]
+    rows = rows.assign(setting=rows["settings"].where(rows["settings"] != "", default))
+    rows["default"] = (rows["settings"] == "").map({True: "default", False: ""})
+    rows["value"] = rows["setting"].str.partition("=")[2].astype(float)
+    rows["place"] = rows["method"].map({method: i for i, method in enumerate(METHODS)})
+    rows = rows.rename(columns={"mean": "all groups", "worst": "worst group"}).sort_values(["place", "value"])
+    by = ["method", "setting", "default"]
+    return rows.groupby(by, sort=False)[["all groups", "worst group"]].agg(mean_and_range)

@@ -79,7 +79,7 @@ class LivePanel(Panel):
         """Return what the pictures in ANSWERS show; at most some 50 ms, since it follows every move."""
 
     def stream(self, config: Config) -> Iterator[Partial]:
-        """Yield the growing result of a run, often; whoever iterates may stop."""
+        """Yield the growing result of a run, often; whoever iterates may stop. The same again is not drawn again."""
         raise NotImplementedError
 
     def known(self, config: Config) -> Partial | None:

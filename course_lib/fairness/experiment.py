@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from course_lib.fairness.config import CHANNELS, Config
-from course_lib.fairness.methods import METHODS
+from course_lib.fairness.methods import CONTROLS, METHODS
 from course_lib.fairness.pictures import TESTED, held_out_pictures, training_set
 from course_lib.fairness.result import Evaluation, Result
 from course_lib.mitigation.methods import Method
@@ -48,34 +48,33 @@ def cached(config: Config) -> Result | None:
     return known.read(config) if known else None
 
 
-def standard_of(config: Config) -> Result | None:
-    """Return the finished StdM run at otherwise the same settings, if this process has it."""
-    return cached(replace(config, method="StdM", settings=()))
-
-
 def control_of(config: Config) -> Config | None:
-    """Return the run of the method that this one has to beat, at otherwise the same settings; None for most methods."""
-    if (name := METHODS[config.method].control) not in METHODS:
+    """Return what the method of ``config`` has to beat, at otherwise the same settings; None for most methods."""
+    if (control := CONTROLS.get(config.method)) is None:
         return None
-    own = {setting.name for setting in METHODS[name].settings}
-    return replace(config, method=name, settings={name: value for name, value in config.settings if name in own})
+    own = METHODS[control].check({})
+    return replace(config, method=control, settings={name: v for name, v in config.settings if name in own})
 
 
-def compared_with(config: Config) -> list[Result]:
-    """Return the finished runs to show beside one, as far as this process has them: StdM, and the method's control."""
-    runs = [standard_of(config) if config.method != "StdM" else None]
-    runs += [cached(control)] if (control := control_of(config)) else []
-    return [run for run in runs if run]
+def missing_control(config: Config) -> Config | None:
+    """Return `control_of` a run if this process has not done it yet."""
+    return control if (control := control_of(config)) and not cached(control) else None
+
+
+def shown_beside(config: Config) -> tuple[Result | None, Result | None]:
+    """Return StdM at otherwise the same settings, and the control of the method, each as far as it is done."""
+    standard = None if config.method == "StdM" else cached(replace(config, method="StdM", settings=()))
+    return standard, cached(control) if (control := control_of(config)) else None
 
 
 def stream_with_control(config: Config) -> Iterator[Result]:
-    """Like `stream`; after the run its control is trained, if the method has one, and the finished run comes again."""
+    """Like `stream`; when the run is finished its control is trained, if it has one, and the run comes again."""
     for result in stream(config):
         yield result
-    if (control := control_of(config)) and not cached(control):
+    if control := missing_control(config):
         for _ in stream(control):
-            yield result
-        yield replace(result)
+            yield result  # the very same: nothing new to draw
+        yield replace(result)  # to be drawn once more, beside its control
 
 
 def stream(config: Config) -> Iterator[Result]:

@@ -13,7 +13,7 @@ from course_lib.data.faces import BALANCED, GENDERS, GROUPS
 from course_lib.fairness import plots
 from course_lib.fairness.config import MOST_MORE, Config
 from course_lib.fairness.controls import COLLECT, PRIORS, READING, STEPS, make_controls, shown_priors
-from course_lib.fairness.experiment import cached, prepare, stream_with_control
+from course_lib.fairness.experiment import cached, missing_control, prepare, stream_with_control
 from course_lib.fairness.methods import METHODS
 from course_lib.fairness.priors import link
 from course_lib.fairness.result import Result
@@ -88,7 +88,7 @@ class FairnessPanel(LivePanel):
         return stream_with_control(config)
 
     def known(self, config: Config) -> Result | None:
-        return cached(config)
+        return None if missing_control(config) else cached(config)
 
     def prepare(self, config: Config) -> Iterator[None]:
         return prepare(config)
@@ -116,7 +116,9 @@ class FairnessPanel(LivePanel):
         worst, mean = result.worst(), table["accuracy"].mean()
         if result.finished and (same := result.same_answer()) > ONE_ANSWER:
             return f"{start}. {100 * same:.0f} % of the faces get the same answer: train longer, or move thresholds."
-        return f"{start}. Mean of the groups {mean:.3f}; worst: {worst['group']}, {worst['accuracy']:.3f}."
+        found = f"{start}. Mean of the groups {mean:.3f}; worst: {worst['group']}, {worst['accuracy']:.3f}."
+        control = missing_control(result.config) if result.finished else None
+        return found + (f" Now its control, {control.method}." if control else "")
 
     def registry_changed(self) -> None:
         """Offer the methods that are registered now; one that is chosen stays chosen."""

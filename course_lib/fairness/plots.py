@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import matplotlib as mpl
 import numpy as np
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from course_lib.data.faces import GENDERS, GROUPS
 from course_lib.fairness.config import Config
 from course_lib.fairness.criteria import RATES
-from course_lib.fairness.experiment import compared_with
+from course_lib.fairness.experiment import shown_beside
 from course_lib.fairness.pictures import held_out_faces
 from course_lib.fairness.result import Evaluation, Result
 from course_lib.fairness.roc import roc_curve
@@ -65,8 +65,11 @@ class GroupsPlot:
         at = {"va": "center", "fontsize": 8, "animated": animated, "transform": ax.get_yaxis_transform()}
         self.texts = [ax.text(1.03, row, "", **at) for row in ROWS]
 
-    def update(self, result: Result, others: Sequence[Result] = ()) -> bool:
-        """Show the latest evaluation of ``result``, beside up to two others; only the moving parts change."""
+    def update(self, result: Result, others: Iterable[Result | None] = (None, None)) -> bool:
+        """Show the latest evaluation of ``result``, beside StdM and a control if they are there.
+
+        Nothing but the moving parts changes.
+        """
         table = result.groups()
         ends = np.clip(table[["low", "high"]].to_numpy(), *self.ax.get_xlim())
         self.intervals.set_segments([[(a, row), (b, row)] for row, (a, b) in zip(ROWS, ends, strict=True)])
@@ -74,11 +77,10 @@ class GroupsPlot:
             self.dots[row].set_data([np.clip(accuracy, *self.ax.get_xlim())], [row])
             n, train = table.loc[row, ["n", "train"]]
             self.texts[row].set_text(f"{number(accuracy)}\ntrain {train:,}\ntest {n:,}")
-        shown = [(run.config.method, run.groups()["accuracy"].to_numpy()) for run in others]
-        nothing = [("", np.full(len(ROWS), np.nan))] * 2
-        for mark, text, row, (name, found) in zip(self.marks, self.names, (0, -1), [*shown, *nothing], strict=False):
+        for mark, text, row, run in zip(self.marks, self.names, (0, -1), others, strict=True):
+            found = run.groups()["accuracy"].to_numpy() if run else np.full(len(ROWS), np.nan)
             mark.set_data(np.clip(found, *self.ax.get_xlim()), ROWS)
-            text.set_text(name)
+            text.set_text(run.config.method if run else "")
             text.set_x(np.clip(np.nan_to_num(found[row]), 0.46, 0.94))  # where the name has room
         return False
 
@@ -98,7 +100,7 @@ class RunPicture(LiveFigure):
             self.title = self.figure.text(0.01, 0.97, "", fontsize=8.5, color="#404040", va="top")
 
     def update(self, result: Result) -> None:
-        changed = self.curve.update(result) | self.groups.update(result, compared_with(result.config))
+        changed = self.curve.update(result) | self.groups.update(result, shown_beside(result.config))
         text = caption(result.config)
         if changed or text != self.title.get_text():
             self.title.set_text(text)
@@ -111,12 +113,13 @@ class RunPicture(LiveFigure):
         if not result.evaluations:
             return f"{start}."
         known = ", ".join(
-            f"{row.group} {number(row.accuracy)} ({number(row.low)} to {number(row.high)}, n {row.n})"
+            f"{row.group} {number(row.accuracy)}{interval(row.low, row.high)}, n {row.n}"
             for row in result.groups().itertuples()
         )
         beside = "".join(
             f" {run.config.method}: {', '.join(map(number, run.groups()['accuracy']))}."
-            for run in compared_with(result.config)
+            for run in shown_beside(result.config)
+            if run
         )
         return f"{start}. Accuracy: {known}.{beside}"
 
@@ -245,6 +248,11 @@ class CriteriaPicture(LiveFigure):
 def number(value: float) -> str:
     """Return a rate or a difference as it is shown."""
     return "not estimable" if np.isnan(value) else f"{value:.3f}"
+
+
+def interval(low: float, high: float) -> str:
+    """Return an interval as it is told after its number."""
+    return "" if np.isnan(low) else f" ({low:.3f} to {high:.3f})"
 
 
 def reading(config: Config) -> str:

@@ -20,8 +20,9 @@ def study() -> pd.DataFrame:
     """Return one row per network of the stored study: method, settings, training, weight_decay, seed, and results.
 
     settings: "" for the method's own, or what was changed of them; training: "unequal", the lesson's table, or
-    "equal" groups. Results: the accuracy in the four groups, their mean and the worst, and the three criteria. Made
-    by ``python -m course_lib study four-groups --seeds 3``. Taught in: notebook 06.
+    "equal" groups. Results: the accuracy in the four groups, their mean and the worst, and the three criteria; the
+    other columns say with what it was made. Made by ``python -m course_lib study four-groups --seeds 3``.
+    Taught in: notebook 06.
     """
     return pd.read_csv(STUDY, keep_default_na=False)
 
@@ -56,19 +57,19 @@ def weight_decays() -> pd.DataFrame:
 def other_settings() -> pd.DataFrame:
     """Return what other settings than their own make of the methods: mean (lowest to highest) over three seeds.
 
-    One row for each method and value, the default among them; columns: the mean over all groups and the worst group,
-    at the usual weight decay. No default was chosen by this table. From `study`. Taught in: notebook 06.
+    One row for each value of a method's setting, the default among them; columns: the mean over all groups and the
+    worst group, at the usual weight decay. No default was chosen by this table. From `study`. Taught in: notebook 06.
     """
     rows = study()
     rows = rows[(rows["training"] == "unequal") & (rows["weight_decay"] == Config.weight_decay)]
-    changed = rows[rows["settings"] != ""]
-    names = dict(zip(changed["method"], changed["settings"].str.partition("=")[0], strict=True))
-    rows = rows[rows["method"].isin(names)]
-    default = [f"{names[method]}={METHODS[method].check({})[names[method]]:g}" for method in rows["method"]]
-    rows = rows.assign(setting=rows["settings"].where(rows["settings"] != "", default))
-    rows["default"] = (rows["settings"] == "").map({True: "default", False: ""})
-    rows["value"] = rows["setting"].str.partition("=")[2].astype(float)
-    rows["place"] = rows["method"].map({method: i for i, method in enumerate(METHODS)})
-    rows = rows.rename(columns={"mean": "all groups", "worst": "worst group"}).sort_values(["place", "value"])
-    by = ["method", "setting", "default"]
-    return rows.groupby(by, sort=False)[["all groups", "worst group"]].agg(mean_and_range)
+    table = []
+    for method, changed in rows[rows["settings"] != ""].groupby("method", sort=False):
+        name = changed["settings"].iloc[0].partition("=")[0]
+        own = METHODS[method].check({})[name]
+        values = {float(text.partition("=")[2]): text for text in changed["settings"]} | {own: ""}
+        for value, text in sorted(values.items()):
+            seeds = rows[(rows["method"] == method) & (rows["settings"] == text)]
+            what = {"method": method, "setting": f"{name}={value:g}", "default": "default" if value == own else ""}
+            found = {"all groups": mean_and_range(seeds["mean"]), "worst group": mean_and_range(seeds["worst"])}
+            table.append(what | found)
+    return pd.DataFrame(table).set_index(["method", "setting", "default"])

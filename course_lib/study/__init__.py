@@ -21,7 +21,7 @@ STUDIES = {
     "biased-mnist-search": "biased_mnist:SEARCH",  # how the learning rate of the preset "laptop" was chosen
     "biased-mnist-strength": "biased_mnist:STRENGTH",
     "biased-mnist-table1": "biased_mnist:TABLE1",  # and figure 3
-    "four-groups": "four_groups:STUDY",  # lesson 06: every method with every weight decay
+    "four-groups": "four_groups:STUDY",  # lesson 06: its methods, by weight decay and settings
     "handwriting": "handwriting:STUDY",  # lesson 04: from print to handwriting
     "multitask": "multitask:STUDY",  # lesson 05: what each other task does to the smile
     "transfer": "transfer:STUDY",  # lesson 04: each regime against the number of labels

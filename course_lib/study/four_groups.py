@@ -1,8 +1,8 @@
 """Smile x gender: what each method of lesson 06 does to the four groups, with little and with much weight decay.
 
-The faces, the camera and the network are lesson 06's, with its default settings; only method, weight decay and
-seed differ. Beside the methods stands what one would wish for, the standard model on data with equal groups, and each
-method once more with other settings than its own. Nothing is chosen by the results: all rows are shown.
+The faces, the camera and the network are lesson 06's, with its default settings, but for method, weight decay and
+seed. Beside the methods stand the standard model on data with equal groups, which one would wish for, and most methods
+with two other values of one of their settings. Nothing is chosen by the results: all rows are shown.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from course_lib.study import Row, Study
 
 WEIGHT_DECAYS = (1e-4, 1e-2, 0.1, 1.0)
 TRAINING = {"unequal": SOURCE, "equal": BALANCED}  # the shares of the groups in the training data
-# The setting of each method that decides most, smaller and larger than the default.
+# One setting of each method that has any, with two values beside its default.
 OTHERWISE = {
-    "GDRO": ("eta", (0.01, 0.1)),  # at the default of 0.001 hardly any weight moves
+    "GDRO": ("eta", (0.01, 0.1)),  # at the default of 0.001 hardly any weight moves: not less
     "DFR": ("l2", (0.01, 1.0)),
     "JTT": ("lam", (3, 20)),
-    "RPDRO": ("tau", (0.1, 0.3)),  # above the default it is StdM
+    "RPDRO": ("tau", (0.1, 0.3)),  # at the default of 1 hardly any weight moves: not more
     "FERMI": ("lam", (0.5, 8)),
     "Adversary": ("reversal", (0.1, 1.0)),
     "FORML": ("eta", (0.1, 1.0)),
@@ -32,7 +32,7 @@ OTHERWISE = {
 
 
 def plan(source: str, seeds: int) -> list[Row]:
-    """Return the runs, seed by seed: each method and weight decay, equal groups, and other settings."""
+    """Return the runs, seed by seed: each method at each weight decay, equal groups, and other settings."""
     runs = [(method, "", "unequal", decay) for method, decay in product(METHODS, WEIGHT_DECAYS)]
     runs += [("StdM", "", "equal", Config.weight_decay)]
     runs += [

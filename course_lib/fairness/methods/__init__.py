@@ -16,10 +16,11 @@ from course_lib.mitigation.methods.resample import Resample
 from course_lib.mitigation.methods.stdm import StdM
 from course_lib.mitigation.methods.upwt import UpWt
 
-__all__ = ["METHODS"]
+__all__ = ["CONTROLS", "METHODS"]
 
 BUILT_IN = {
     m.__name__: m for m in (StdM, UpWt, Resample, SUBG, GDRO, DFR, JTT, RPDRO, FERMI, Adversary, FORML, Exemplars)
 }  # fmt: skip
 
 METHODS = Methods("method", BUILT_IN)
+CONTROLS = {"FORML": "Exemplars"}  # what a method must beat to be worth its trouble

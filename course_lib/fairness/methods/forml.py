@@ -30,7 +30,6 @@ class FORML(Method):
         Setting("eta", 0.3, 0.0, 10.0, "how far a weight moves at most in one step"),
         Setting("look_ahead", 0.1, 0.0, 10.0, "learning rate of the look-ahead step"),
     )
-    control = "Exemplars"
 
     def __init__(self, network, data, generator, **settings):
         super().__init__(network, data, generator, **settings)

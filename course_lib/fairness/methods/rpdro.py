@@ -24,7 +24,7 @@ class RPDRO(Method):
     needs a generative model of the data in place of h.
     """
 
-    title = "Parametric distributionally robust optimisation"
+    title = "Ratio-based parametric distributionally robust optimisation"
     idea = "A second network weights up the kinds of samples that the first one is bad at."
     source = "Michel, Hashimoto, Neubig 2022 (arXiv 2204.06340)"
     settings = (Setting("tau", 1.0, 0.01, 100.0, "how dear it is to leave equal weights"),)

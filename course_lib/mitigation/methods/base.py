@@ -31,7 +31,6 @@ class Method(Objective):
 
     A method that ``knows`` "bias labels" is given ``batch.b`` and ``self.data.bias``, the values of one
     explicit bias variable; for one that knows "nothing" both are None. Settings become attributes.
-    ``control`` names the method that this one has to beat to be worth its trouble, if there is one.
     """
 
     title: ClassVar[str] = ""
@@ -39,7 +38,6 @@ class Method(Objective):
     source: ClassVar[str] = ""
     knows: ClassVar[Knows] = "nothing"
     settings: ClassVar[tuple[Setting, ...]] = ()
-    control: ClassVar[str] = ""
 
     def __init__(self, network: nn.Module, data: TrainingSet, generator: torch.Generator, **settings: float):
         super().__init__(network, data, generator)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from course_lib.bench.browser import Browser
 from course_lib.doctor import find_browser
 
 ROOT = Path(__file__).parents[1]
+
+# A shell that starts the tests in the background ignores Ctrl-C, and so would every process that a test stops by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Loaded by every Python that the lab starts: nothing but this machine can be reached, and who tries is noted.
 BLOCK = """

@@ -226,6 +226,16 @@ def test_plots_take_axes_and_show_a_result(short):
     assert plot_groups(short).get_title(loc="left") == "accuracy on test faces"
 
 
+def test_an_accuracy_beyond_the_edge_of_the_picture_points_there(short):
+    plot = RunPicture().groups
+    for threshold, marks in ((0.0, ["<", "D", "<", "^"]), (1.0, ["o", "<", "s", "<"])):  # all smile, or nobody does
+        plot.update(short.read(replace(short.config, threshold_women=threshold, threshold_men=threshold)))
+        assert [dot.get_marker() for dot in plot.dots] == marks
+        beyond = marks.index("<")
+        assert plot.dots[beyond].get_xdata() == [0.4]
+        assert plot.texts[beyond].get_text().startswith("0.000")
+
+
 @pytest.fixture
 def small():
     shown = panel(**SHORT)

@@ -71,15 +71,17 @@ class GroupsPlot:
         Nothing but the moving parts changes.
         """
         table = result.groups()
-        ends = np.clip(table[["low", "high"]].to_numpy(), *self.ax.get_xlim())
+        least, most = self.ax.get_xlim()
+        ends = np.clip(table[["low", "high"]].to_numpy(), least, most)
         self.intervals.set_segments([[(a, row), (b, row)] for row, (a, b) in zip(ROWS, ends, strict=True)])
         for row, accuracy in enumerate(table["accuracy"]):
-            self.dots[row].set_data([np.clip(accuracy, *self.ax.get_xlim())], [row])
+            self.dots[row].set_data([np.clip(accuracy, least, most)], [row])
+            self.dots[row].set_marker("<" if accuracy < least else GROUP_MARKS[row])  # it lies beyond the edge
             n, train = table.loc[row, ["n", "train"]]
             self.texts[row].set_text(f"{number(accuracy)}\ntrain {train:,}\ntest {n:,}")
         for mark, text, row, run in zip(self.marks, self.names, (0, -1), others, strict=True):
             found = run.groups()["accuracy"].to_numpy() if run else np.full(len(ROWS), np.nan)
-            mark.set_data(np.clip(found, *self.ax.get_xlim()), ROWS)
+            mark.set_data(np.clip(found, least, most), ROWS)
             text.set_text(run.config.method if run else "")
             text.set_x(np.clip(np.nan_to_num(found[row]), 0.46, 0.94))  # where the name has room
         return False

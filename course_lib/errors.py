@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class CourseError(ValueError):
@@ -11,6 +14,16 @@ class CourseError(ValueError):
 
     The command line prints the sentence and exits with status 1; a panel shows it in its status line.
     """
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows, which asks for it: the reader's own line that led here, and the sentence.
+
+        The kit's own lines would push the sentence out of sight. ``%debug`` still goes through all of them.
+        """
+        installed = (str(Path(__file__).parent), sys.prefix, sys.base_prefix)
+        frames = [f for f in traceback.extract_tb(self.__traceback__) if not f.filename.startswith(installed)]
+        own = [f"Line {f.lineno}: {f.line}" for f in frames if f.line]  # generated code has none
+        return [*own[-1:], f"{type(self).__name__}: {self}"]
 
 
 def require_choice(what: str, value: object, allowed: Iterable[object]) -> object:

@@ -271,6 +271,7 @@ class Panel:
 
 STYLE = """
 .course-panel img.course-stale { opacity: 0.35; }
+.course-panel .course-status { display: flex; align-items: center; height: 28px; line-height: 14px; } /* two lines */
 .course-panel img { object-fit: contain; }
 .course-panel table { font-size: 12px; line-height: 1.25; }
 .course-panel .course-error { color: var(--jp-error-color1, #b00020); white-space: normal; line-height: 1.4; }

@@ -361,3 +361,11 @@ def test_what_a_student_wrote_is_escaped(outputs):
 def test_progress_is_a_box_and_printing_works_afterwards(outputs):
     assert outputs[4][0].data["text/plain"].startswith("0 of 20 points so far\n")
     assert outputs[5][0].text == "still here\n"
+
+
+def test_a_call_without_number_or_function_is_told_how_to_call(said):
+    def mine(q):
+        return q
+
+    for arguments, how in (((mine,), 'check("07.1", mine)'), (("07.3",), 'check("07.3", your_function)')):
+        assert said(check, *arguments) == f"check needs the number of the exercise and your function: {how}.\n"

@@ -348,6 +348,32 @@ def test_another_method_leaves_the_run_on_screen_alone(small):
         METHODS.remove("mine")
 
 
+def test_the_status_follows_a_threshold_and_not_a_run_of_other_settings(small):
+    small.start()
+    small.wait()
+    before = small.status.value
+    for name in ("threshold_women", "threshold_men"):
+        small.controls[name].value = 0.0
+    assert "100 % of the faces get the same answer" in small.status.value
+    for name in ("threshold_women", "threshold_men"):
+        small.controls[name].value = 0.5
+    assert small.status.value == before
+    small.controls["seed"].value = 9
+    small.worker.cancel()
+    changed = small.status.value
+    small.controls["threshold_men"].value = 0.4
+    assert small.status.value == changed
+
+
+@pytest.mark.parametrize(("priors", "missing"), [((0, 1, 0, 0), "not smiling"), ((0.5, 0, 0.5, 0), "smiling")])
+def test_where_a_label_is_missing_no_longer_training_is_advised(priors, missing):
+    shown = panel(priors=priors, **SHORT)
+    shown.start()
+    shown.wait()
+    assert f"Finished. No training face is {missing}: raise another prior." in shown.status.value
+    assert Config().missing_label() == ""
+
+
 def test_settings_of_a_method_go_with_it():
     shown = panel(method="GDRO", settings={"eta": 0.03}, **SHORT)
     assert panel(**shown.state()).state() == shown.state()
@@ -396,10 +422,10 @@ def test_forml_is_shown_beside_stdm_and_the_exemplars_alone():
     run(config, progress=False)
     shown = panel(method="FORML", settings=dict(config.settings), **here)
     assert shown.result is None  # known, but not what it must be seen beside
-    assert shown.headline(cached(config)).endswith(" Now its control, Exemplars.")
+    assert shown.headline(cached(config)) == "FORML, eta 0.1, exemplars 5 has finished; now its control, Exemplars."
     shown.start()
     shown.wait()
-    assert "Now" not in shown.status.value
+    assert "Finished. Mean of the groups" in shown.status.value
     accuracies = cached(control).groups()["accuracy"]
     plot = shown.figures["groups"].groups
     assert [text.get_text() for text in plot.names] == ["", "Exemplars"]

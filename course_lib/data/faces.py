@@ -6,7 +6,7 @@ a face is drawn, in two kinds that overlap, not who anybody is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -148,7 +148,7 @@ def counts(n: int, priors: Sequence[float] | Mapping[str, float]) -> list[int]:
         for name in priors:
             require_choice("a group of the priors", name, GROUPS)
         priors = [priors.get(name, 0.0) for name in GROUPS]
-    if isinstance(priors, str) or len(list(priors)) != len(GROUPS):
+    if isinstance(priors, str) or not isinstance(priors, Iterable) or len(list(priors)) != len(GROUPS):
         raise CourseError(f"priors must be four shares, for {'; '.join(GROUPS)}; they were {priors!r}.")
     shares = [require_number(f"the prior of {name!r}", p, 0, 1) for name, p in zip(GROUPS, priors, strict=True)]
     if abs(sum(shares) - 1) > 1e-6:

@@ -75,6 +75,12 @@ class Config(config.Config):
         """Return how many training faces each group has, those collected besides included."""
         return [n + more for n, more in zip(faces.counts(self.n_train, self.priors), self.more, strict=True)]
 
+    def missing_label(self) -> str:
+        """Return "smiling" or "not smiling" if no training face is, "" otherwise."""
+        counts = self.counts()
+        missing = [name for i, name in enumerate(("not smiling", "smiling")) if not sum(counts[i::2])]
+        return "".join(missing)
+
     def trained(self) -> Self:
         """Return what decides the network: this config, read as usual."""
         return replace(self, threshold_women=0.5, threshold_men=0.5, population=POPULATIONS[0])

@@ -109,16 +109,18 @@ class FairnessPanel(LivePanel):
     def headline(self, result: Result) -> str:
         if not result.evaluations:
             return f"{result.config.named()}: training, step {result.step} of {result.steps}."
+        if result.finished and (control := missing_control(result.config)):
+            return f"{result.config.named()} has finished; now its control, {control.method}."
         start = "Finished" if result.finished else f"Training: step {result.step} of {result.steps}"
         table = result.groups()
         if table["accuracy"].isna().all():
             return f"{start}."
         worst, mean = result.worst(), table["accuracy"].mean()
+        if missing := result.config.missing_label():
+            return f"{start}. No training face is {missing}: raise another prior."
         if result.finished and (same := result.same_answer()) > ONE_ANSWER:
             return f"{start}. {100 * same:.0f} % of the faces get the same answer: train longer, or move thresholds."
-        found = f"{start}. Mean of the groups {mean:.3f}; worst: {worst['group']}, {worst['accuracy']:.3f}."
-        control = missing_control(result.config) if result.finished else None
-        return found + (f" Now its control, {control.method}." if control else "")
+        return f"{start}. Mean of the groups {mean:.3f}; worst: {worst['group']}, {worst['accuracy']:.3f}."
 
     def registry_changed(self) -> None:
         """Offer the methods that are registered now; one that is chosen stays chosen."""
@@ -147,6 +149,8 @@ class FairnessPanel(LivePanel):
         if self.result is not None:
             self.result = self.result.read(self.config())
             self._show(self.RUNS, self.result)
+            if self.result.finished and self.result.config == self.config():  # nothing else is to be said
+                self.say(self.headline(self.result))
 
     def _link(self, name: str) -> None:
         """Have the other priors follow the one that moved."""
@@ -190,7 +194,7 @@ class FairnessPanel(LivePanel):
             button.on_click(self.guarded(lambda _, group=group: self._collect(group)))
             self.collect.append(button)
         self.reset = widgets.Button(
-            description="give back", tooltip="give back all faces that were collected", layout={"width": "86px"}
+            description="give back", tooltip="give back all faces that were collected", layout={"width": "96px"}
         )
         self.reset.on_click(self.guarded(self._give_back))
         cells = [

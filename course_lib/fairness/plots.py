@@ -59,8 +59,8 @@ class GroupsPlot:
         self.names = [ax.text(0, y, "", **at) for y in (-0.45, 3.45)]  # above the first mark, below the last one
         self.intervals = ax.hlines(ROWS, np.nan, np.nan, color=TEXT_COLORS, lw=1.6, animated=animated)
         self.dots = [
-            ax.plot([], [], mark, color=color, ms=6, animated=animated)[0]
-            for mark, color in zip(GROUP_MARKS, TEXT_COLORS, strict=True)
+            ax.plot([], [], mark, color=color, mec=edge, ms=6, animated=animated)[0]
+            for mark, color, edge in zip(GROUP_MARKS, GROUP_COLORS, TEXT_COLORS, strict=True)
         ]
         at = {"va": "center", "fontsize": 8, "animated": animated, "transform": ax.get_yaxis_transform()}
         self.texts = [ax.text(1.03, row, "", **at) for row in ROWS]

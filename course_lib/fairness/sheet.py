@@ -68,11 +68,12 @@ class FacesPicture(LiveFigure):
             self.image = Pixels(ax)
             at = {"va": "bottom", "fontsize": 7.5}
             self.texts = []  # what moves is short: to draw text takes long
-            for left, name, color in zip((0.01, 0.28, 0.51, 0.765), GROUPS, TEXT_COLORS, strict=True):
-                self.figure.text(left, 0.015, "■", color=color, **at)
-                self.figure.text(left + 0.078, 0.015, name, color=color, **at)
+            places = (0.0, 0.274, 0.52, 0.775)
+            for left, name, frame, color in zip(places, GROUPS, GROUP_COLORS, TEXT_COLORS, strict=True):
+                self.figure.text(left, 0.015, "■", color=frame, **at)
+                self.figure.text(left + 0.084, 0.015, name, color=color, **at)
                 moving = {"ha": "right", "color": color, "animated": True, "transform": self.figure.transSubfigure}
-                self.texts.append(ax.text(left + 0.072, 0.015, "", **at, **moving))
+                self.texts.append(ax.text(left + 0.078, 0.015, "", **at, **moving))
 
     def update(self, sheet: Sheet) -> None:
         self.image.set_data(framed(sheet))

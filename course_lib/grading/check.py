@@ -24,18 +24,22 @@ from course_lib.grading.sheet import Sheet
 SECONDS = 10.0  # that a function has for each case
 COLORS = {"passed": ("#1b7837", "#eaf6ec"), "not attempted": ("#5f5f5f", "#f2f2f2")}  # frame, background
 AMBER = ("#b35806", "#fef3e5")
+NOTHING: Any = object()  # where a function was left out; None is one that was given
 
 _verdicts: dict[str, Verdict] = {}  # the latest of each exercise
 _failed: dict[str, tuple] = {}  # the input that each exercise failed on
 _student = ""
 
 
-def check(id: str, function: Callable) -> None:
+def check(id: str, function: Callable = NOTHING) -> None:
     """Try your function on the exercise's cases and show points or a hint. Never raises on a wrong answer.
 
     id: such as "07.1"; function: the function itself, without parentheses. Taught in: every notebook's exercises.
     """
     try:
+        if function is NOTHING:
+            number, name = ("07.1", getattr(id, "__name__", "f")) if callable(id) else (id, "your_function")
+            raise CourseError(f'check needs the number of the exercise and your function: check("{number}", {name}).')
         with torch.random.fork_rng(devices=[]):  # a new layer draws from the notebook's own generator
             verdict = examine(book.visible(id, _student), function)
     except CourseError as error:

@@ -423,6 +423,11 @@ def test_forml_is_shown_beside_stdm_and_the_exemplars_alone():
     shown = panel(method="FORML", settings=dict(config.settings), **here)
     assert shown.result is None  # known, but not what it must be seen beside
     assert shown.headline(cached(config)) == "FORML, eta 0.1, exemplars 5 has finished; now its control, Exemplars."
+    shown.result = cached(config)  # as it is where the control was stopped: it is not said to be trained
+    shown.say("Stopped.")
+    shown.controls["threshold_men"].value = 0.4
+    shown.controls["threshold_men"].value = 0.5
+    assert ">Stopped.<" in shown.status.value
     shown.start()
     shown.wait()
     assert "Finished. Mean of the groups" in shown.status.value

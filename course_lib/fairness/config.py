@@ -78,8 +78,7 @@ class Config(config.Config):
     def missing_label(self) -> str:
         """Return "smiling" or "not smiling" if no training face is, "" otherwise."""
         counts = self.counts()
-        missing = [name for i, name in enumerate(("not smiling", "smiling")) if not sum(counts[i::2])]
-        return "".join(missing)
+        return next((name for i, name in enumerate(("not smiling", "smiling")) if not sum(counts[i::2])), "")
 
     def trained(self) -> Self:
         """Return what decides the network: this config, read as usual."""

@@ -149,7 +149,8 @@ class FairnessPanel(LivePanel):
         if self.result is not None:
             self.result = self.result.read(self.config())
             self._show(self.RUNS, self.result)
-            if self.result.finished and self.result.config == self.config():  # nothing else is to be said
+            now = self.result.config == self.config() and not missing_control(self.result.config)
+            if self.result.finished and now:  # nothing else is to be said
                 self.say(self.headline(self.result))
 
     def _link(self, name: str) -> None:

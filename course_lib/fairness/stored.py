@@ -35,7 +35,7 @@ def three_seeds() -> pd.DataFrame:
     """
     rows = study()
     rows = rows[(rows["weight_decay"] == Config.weight_decay) & (rows["settings"] == "")]
-    rows["method"] = rows["method"].mask(rows["training"] == "equal", BALANCED_DATA)
+    rows = rows.assign(method=rows["method"].mask(rows["training"] == "equal", BALANCED_DATA))
     return rows.groupby("method")[[*GROUPS, "equalized odds"]].agg(mean_and_range).loc[list(SHOWN)]
 
 

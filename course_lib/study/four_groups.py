@@ -19,7 +19,7 @@ from course_lib.study import Row, Study
 
 WEIGHT_DECAYS = (1e-4, 1e-2, 0.1, 1.0)
 TRAINING = {"unequal": SOURCE, "equal": BALANCED}  # the shares of the groups in the training data
-# One setting of each method that has any, with two values beside its default.
+# One setting of each method that has any, but for FORML's control, with two values beside its default.
 OTHERWISE = {
     "GDRO": ("eta", (0.01, 0.1)),  # at the default of 0.001 hardly any weight moves: not less
     "DFR": ("l2", (0.01, 1.0)),
